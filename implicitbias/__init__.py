@@ -1,0 +1,1 @@
+"""Implicit bias of gradient descent on diagonal linear networks."""
