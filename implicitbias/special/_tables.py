@@ -1,0 +1,124 @@
+"""Per-depth approximations behind the float kernels, built on first use from the mpmath functions and kept.
+
+Near the origin every function is an even or odd power series times a leading term; it is replaced by a
+Chebyshev fit in the squared argument, short because the nearest singularity lies well outside. In between,
+the start value of Newton's method is read from a cubic table.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _multiprecision
+from ._depth import constants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+__all__ = ["StartTable", "even_fit", "forward_radius", "start_iteration", "start_table"]
+
+INVERSE_RADIUS = 0.5
+"""|t| up to which `h_inverse` and `q` use their fits: the nearest singularity has |t| between 1 and 2."""
+LOG_T_MIN, LOG_T_MAX = math.log(INVERSE_RADIUS), 40.0
+"""Range of the start table; beyond it ``(1+z)^-p < 1`` is below half a unit in the last place of t."""
+TABLE_CELLS_PER_UNIT = 8
+_FIT_BITS = 90
+
+
+def forward_radius(D: Any) -> float:
+    """|s| up to which `h` and `q_conjugate` use their fits: beyond, direct subtraction loses under a bit."""
+    return min(0.6, 1.5 / constants(D).p)
+
+
+@functools.lru_cache(maxsize=1024)
+def even_fit(name: str, D: Any) -> tuple[float, ...]:
+    """Coefficients, in ascending powers of ``x**2``, of the named function over its leading power of x.
+
+    The leading power is x for `h` and `h_inverse`, ``x**2`` for `q` and `q_conjugate`.
+    """
+    function = getattr(_multiprecision, name)
+    radius = forward_radius(D) if name in {"h", "q_conjugate"} else INVERSE_RADIUS
+    power = 2 if name.startswith("q") else 1
+
+    def scaled(ctx: Any, square: Any) -> Any:
+        x = ctx.sqrt(square)
+        return function(x, D) / x**power
+
+    return _fit(scaled, 0.0, radius**2, f"{name} at D = {D}")
+
+
+@functools.lru_cache(maxsize=1024)
+def octave_fit(name: str, D: Any, low: float) -> tuple[float, ...]:
+    """Coefficients of the named function on ``[low, 2 low]``, in ascending powers of ``x - 1.5 low``."""
+    function = getattr(_multiprecision, name)
+    return _fit(lambda ctx, x: function(x + 1.5 * low, D), -0.5 * low, 0.5 * low, f"{name} at D = {D}")
+
+
+def _fit(function: Callable[..., Any], low: float, high: float, what: str) -> tuple[float, ...]:
+    """Shortest Chebyshev fit, in ascending powers, whose error is beyond the reach of float64."""
+    import mpmath
+
+    # a context of our own: the caller's precision is neither read nor touched
+    ctx = mpmath.mp.clone()
+    ctx.prec = _FIT_BITS
+    for terms in range(8, 40, 3):
+        fit, error = ctx.chebyfit(functools.partial(function, ctx), [low, high], terms, error=True)
+        if error < 2.0**-57 * abs(fit[-1]):
+            return tuple(float(c) for c in reversed(fit))
+    raise ArithmeticError(f"no polynomial of moderate degree represents {what} on [{low}, {high}]")
+
+
+def start_iteration(xp: Any, t: Any, p: float, steps: int) -> Any:
+    """``f = -p log(1 - z)`` with ``h_D(z) = t > 0`` by Newton's method on ``f = log(t + (1+z)^-p)``.
+
+    The first guess is the step from f = 0, exact at both ends; the equation is nearly linear, with
+    slope between 1 and 2.
+    """
+    f = xp.log1p(t) * ((1.0 + t) / (2.0 + t))
+    for _ in range(steps):
+        u = xp.exp(-f / p)
+        z = -xp.expm1(-f / p)
+        v_power_minus_one = xp.expm1(-p * xp.log1p(z))
+        v_power = 1.0 + v_power_minus_one
+        slope = 1.0 + v_power * u / ((1.0 + z) * (t + v_power))
+        f = f - (f - xp.log1p(t + v_power_minus_one)) / slope
+    return f
+
+
+@dataclass(frozen=True)
+class StartTable:
+    """Cubic Hermite table of f over ``log t``; coefficients of each power, shape ``(cells,)``."""
+
+    coefficients: tuple[NDArray[np.float64], ...]
+
+    def __call__(self, log_t: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Interpolated f, to about 1e-6."""
+        position = (log_t - LOG_T_MIN) * TABLE_CELLS_PER_UNIT
+        cell = position.astype(np.int32)
+        position -= cell
+        c0, c1, c2, c3 = (c.take(cell, mode="clip") for c in self.coefficients)
+        return ((c3 * position + c2) * position + c1) * position + c0
+
+
+@functools.lru_cache(maxsize=256)
+def start_table(D: Any) -> StartTable:
+    """Start table of depth D."""
+    p = constants(D).p
+    cells = math.ceil((LOG_T_MAX - LOG_T_MIN) * TABLE_CELLS_PER_UNIT) + 1
+    log_t = LOG_T_MIN + np.arange(cells + 1) / TABLE_CELLS_PER_UNIT
+    t = np.exp(log_t)
+    f = start_iteration(np, t, p, steps=6)
+    u = np.exp(-f / p)
+    v_power = np.exp(-p * np.log1p(-np.expm1(-f / p)))
+    # df/dlog t from the implicit equation, per cell
+    slope = t / (t + v_power + v_power * u / (2.0 - u)) / TABLE_CELLS_PER_UNIT
+    rise = np.diff(f)
+    left, right = slope[:-1], slope[1:]
+    return StartTable((f[:-1], left, 3.0 * rise - 2.0 * left - right, left + right - 2.0 * rise))
