@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._namespace import Kind, blockwise, kind_of
 from . import _float, _multiprecision
-from ._depth import constants, validate_depth
+from ._depth import validate_depth
+from ._tables import kernel_constants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ def _dispatch(name: str, x: Any, D: Any, argument: str) -> Any:
     if kind is Kind.NUMPY:
         if D == 2:
             return blockwise(_AT_TWO[name], x, widen=False)
-        kernel, c = getattr(_float, name), constants(D)
+        kernel, c = getattr(_float, name), kernel_constants(name, D)
         return blockwise(lambda xp, block: kernel(xp, block, c), x, widen=True)
     if isinstance(x, list | tuple) or (isinstance(x, np.ndarray) and x.dtype == object):
         out = np.empty(np.shape(x), dtype=object)

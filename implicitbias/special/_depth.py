@@ -6,9 +6,8 @@ import functools
 import math
 import numbers
 import sys
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["DepthConstants", "constants", "validate_depth"]
 
@@ -46,15 +45,13 @@ def validate_depth(D: Any) -> Any:
     return int(D) if D.is_integer() else D
 
 
-@dataclass(frozen=True)
-class DepthConstants:
+class DepthConstants(NamedTuple):
     """Exponents of depth D > 2, each as a float64 and what rounding it left over.
 
     ``p = D/(D-2)`` is the exponent of `h_D`, ``1/p`` that of its inverse far out, ``m = p - 1 = 2/(D-2)``
     that of the conjugate. Rounding `p` alone would cost ``|log t|`` units in the last place.
     """
 
-    D: Any
     p: float
     p_low: float
     inverse_p: float
@@ -79,7 +76,7 @@ def _exact(D: Any) -> Fraction:
 def constants(D: Any) -> DepthConstants:
     """Constants of a validated depth ``D > 2``, infinity included."""
     if D == math.inf:
-        return DepthConstants(D, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+        return DepthConstants(1.0, 0.0, 1.0, 0.0, 0.0, 0.0)
     exact = _exact(D)
     gap = exact - 2
-    return DepthConstants(D, *_split(exact / gap), *_split(gap / exact), *_split(2 / gap))
+    return DepthConstants(*_split(exact / gap), *_split(gap / exact), *_split(2 / gap))

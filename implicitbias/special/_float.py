@@ -23,7 +23,7 @@ from ._coefficients import Q2_FIT
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ._depth import DepthConstants
+    from ._tables import KernelConstants
 
 _E40 = 2.3e17
 _NEAR_TWO = 1e9
@@ -100,25 +100,25 @@ def _powers(xp: Any, z: Any, u: Any, v: Any, exponent: float, low: float = 0.0) 
     return big, small
 
 
-def _exact_base(xp: Any, f: Any, c: DepthConstants) -> tuple[Any, Any, Any]:
+def _exact_base(xp: Any, f: Any, c: KernelConstants) -> tuple[Any, Any, Any]:
     """``(z, u, v) = (z, 1 - z, 1 + z)``, near the root that f stands for, with no rounding error between them."""
     u = xp.exp(f * -(1.0 / c.p))
     u = xp.where(u < 0.5, u, (1.0 + u) - 1.0)
     return 1.0 - u, u, 2.0 - u
 
 
-def _root_near(xp: Any, t: Any, c: DepthConstants) -> tuple[Any, Any]:
-    z = t * polynomial(t * t, _tables.even_fit("h_inverse", c.D))
+def _root_near(xp: Any, t: Any, c: KernelConstants) -> tuple[Any, Any]:
+    z = t * polynomial(t * t, c.near)
     return z, 1.0 - z
 
 
-def _start(xp: Any, t: Any, c: DepthConstants) -> Any:
+def _start(xp: Any, t: Any, c: KernelConstants) -> Any:
     if xp is np:
         return _tables.start_table(c.D)(np.log(t))
     return _tables.start_iteration(xp, t, c.p, steps=3)
 
 
-def _root_middle(xp: Any, t: Any, c: DepthConstants) -> tuple[Any, Any]:
+def _root_middle(xp: Any, t: Any, c: KernelConstants) -> tuple[Any, Any]:
     if c.p >= _NEAR_TWO:
         return _root_close_to_two(xp, t, c)
     f = _start(xp, t, c)
@@ -134,7 +134,7 @@ def _root_middle(xp: Any, t: Any, c: DepthConstants) -> tuple[Any, Any]:
     return z + step, u - step
 
 
-def _root_close_to_two(xp: Any, t: Any, c: DepthConstants) -> tuple[Any, Any]:
+def _root_close_to_two(xp: Any, t: Any, c: KernelConstants) -> tuple[Any, Any]:
     """``z = tanh(s/p)`` with ``2 sinh(s) exp(s^2/(2p)) = t``, a contraction by s/p < 1e-6."""
     s = xp.asinh(0.5 * t)
     for _ in range(2):
@@ -143,7 +143,7 @@ def _root_close_to_two(xp: Any, t: Any, c: DepthConstants) -> tuple[Any, Any]:
     return z, 1.0 - z
 
 
-def _root_far(xp: Any, t: Any, c: DepthConstants) -> tuple[Any, Any]:
+def _root_far(xp: Any, t: Any, c: KernelConstants) -> tuple[Any, Any]:
     u = xp.pow(t, -c.inverse_p)
     if c.inverse_p_low:
         u = u * (1.0 - c.inverse_p_low * xp.log(xp.where(t < np.inf, t, 1.0)))
@@ -152,32 +152,32 @@ def _root_far(xp: Any, t: Any, c: DepthConstants) -> tuple[Any, Any]:
     return -xp.expm1(-c.inverse_p * xp.log(t)), u  # u is not small yet
 
 
-def _by_range(xp: Any, t: Any, c: DepthConstants, *kernels: Callable[..., Any]) -> Any:
+def _by_range(xp: Any, t: Any, c: KernelConstants, *kernels: Callable[..., Any]) -> Any:
     near, middle, far = kernels
 
     def rest(t: Any) -> Any:
         return apply_where(xp, t < _E40, lambda t: middle(xp, t, c), lambda t: far(xp, t, c), t)
 
-    return apply_where(xp, t <= _tables.INVERSE_RADIUS, lambda t: near(xp, t, c), rest, t)
+    return apply_where(xp, t <= c.radius, lambda t: near(xp, t, c), rest, t)
 
 
-def root(xp: Any, t: Any, c: DepthConstants) -> tuple[Any, Any]:
+def root(xp: Any, t: Any, c: KernelConstants) -> tuple[Any, Any]:
     """``(z, 1 - z)`` with ``h_D(z) = t``, for ``t >= 0``."""
     z, u = _by_range(xp, t, c, _root_near, _root_middle, _root_far)
     return z, u
 
 
-def h_inverse(xp: Any, t: Any, c: DepthConstants) -> Any:
+def h_inverse(xp: Any, t: Any, c: KernelConstants) -> Any:
     """``h_D^{-1}(t)``."""
     return xp.copysign(root(xp, xp.abs(t), c)[0], t)
 
 
-def h_inverse_complement(xp: Any, t: Any, c: DepthConstants) -> Any:
+def h_inverse_complement(xp: Any, t: Any, c: KernelConstants) -> Any:
     """``1 - |h_D^{-1}(t)|``."""
     return root(xp, xp.abs(t), c)[1]
 
 
-def q_second(xp: Any, t: Any, c: DepthConstants) -> Any:
+def q_second(xp: Any, t: Any, c: KernelConstants) -> Any:
     """``1/h_D'(z) = u/(p [t + 2 V/v])`` with ``V = v^-p``: t itself replaces the large power."""
     t = xp.abs(t)
     z, u = root(xp, t, c)
@@ -186,7 +186,7 @@ def q_second(xp: Any, t: Any, c: DepthConstants) -> Any:
     return (u / c.p) / (t + 2.0 * small / v)
 
 
-def _conjugate_far(xp: Any, z: Any, u: Any, v: Any, c: DepthConstants) -> Any:
+def _conjugate_far(xp: Any, z: Any, u: Any, v: Any, c: KernelConstants) -> Any:
     """``H_D = (u^-m + v^-m - 2)/m`` away from 0."""
 
     def direct(z: Any, u: Any, v: Any) -> tuple[Any]:
@@ -208,15 +208,15 @@ def _conjugate_far(xp: Any, z: Any, u: Any, v: Any, c: DepthConstants) -> Any:
     return apply_where(xp, u < doubled, direct, stable, z, u, v)[0]
 
 
-def _q_near(xp: Any, t: Any, c: DepthConstants) -> tuple[Any]:
-    return (t * (t * polynomial(t * t, _tables.even_fit("q", c.D))),)
+def _q_near(xp: Any, t: Any, c: KernelConstants) -> tuple[Any]:
+    return (t * (t * polynomial(t * t, c.near)),)
 
 
-def _q_middle(xp: Any, t: Any, c: DepthConstants) -> tuple[Any]:
+def _q_middle(xp: Any, t: Any, c: KernelConstants) -> tuple[Any]:
     """Fits in each octave up to t = 4, where ``z t`` and H are still differences of numbers near 1."""
     kernel: Callable[..., Any] = functools.partial(_q_legendre, xp, c=c)
-    for low in (2.0, 1.0, 0.5):
-        kernel = functools.partial(_q_octave, xp, low, _tables.octave_fit("q", c.D, low), kernel)
+    for low, fit in zip((2.0, 1.0, 0.5), c.octaves, strict=True):
+        kernel = functools.partial(_q_octave, xp, low, fit, kernel)
     return kernel(t)
 
 
@@ -224,7 +224,7 @@ def _q_octave(xp: Any, low: float, fit: Sequence[float], beyond: Callable[..., A
     return apply_where(xp, t <= 2.0 * low, lambda t: (polynomial(t - 1.5 * low, fit),), beyond, t)
 
 
-def _q_legendre(xp: Any, t: Any, c: DepthConstants) -> tuple[Any]:
+def _q_legendre(xp: Any, t: Any, c: KernelConstants) -> tuple[Any]:
     # z t - H(z) is stationary at the root, so z may be rounded to where 1 - z and 1 + z are exact
     z, u = _root_middle(xp, t, c)
     if c.p < _NEAR_TWO:
@@ -233,7 +233,7 @@ def _q_legendre(xp: Any, t: Any, c: DepthConstants) -> tuple[Any]:
     return (z * t - _conjugate_far(xp, z, u, 1.0 + z, c),)
 
 
-def _q_far(xp: Any, t: Any, c: DepthConstants) -> tuple[Any]:
+def _q_far(xp: Any, t: Any, c: KernelConstants) -> tuple[Any]:
     log_inverse_u = c.inverse_p * xp.log(xp.where(t < np.inf, t, 1.0))  # u^-m = u t here
     z = -xp.expm1(-log_inverse_u)
     if c.m == 0.0:
@@ -248,36 +248,36 @@ def _q_far(xp: Any, t: Any, c: DepthConstants) -> tuple[Any]:
     return (xp.where(t < np.inf, value, t),)
 
 
-def q(xp: Any, t: Any, c: DepthConstants) -> Any:
+def q(xp: Any, t: Any, c: KernelConstants) -> Any:
     """``q_D(t) = z t - H_D(z)``."""
     return _by_range(xp, xp.abs(t), c, _q_near, _q_middle, _q_far)[0]
 
 
-def h(xp: Any, s: Any, c: DepthConstants) -> Any:
+def h(xp: Any, s: Any, c: KernelConstants) -> Any:
     """``h_D(s) = (1-s)^-p - (1+s)^-p``; infinite at the ends, nan outside."""
     z = xp.abs(s)
 
     def near(z: Any) -> tuple[Any]:
-        return (z * polynomial(z * z, _tables.even_fit("h", c.D)),)
+        return (z * polynomial(z * z, c.near),)
 
     def far(z: Any) -> tuple[Any]:
         inside = xp.where(z < 1.0, z, 0.0)
         big, small = _powers(xp, inside, 1.0 - inside, 1.0 + inside, c.p, c.p_low)
         return (xp.where(z < 1.0, big - small, xp.where(z == 1.0, np.inf, np.nan)),)
 
-    return xp.copysign(apply_where(xp, z < _tables.forward_radius(c.D), near, far, z)[0], s)
+    return xp.copysign(apply_where(xp, z < c.radius, near, far, z)[0], s)
 
 
-def q_conjugate(xp: Any, s: Any, c: DepthConstants) -> Any:
+def q_conjugate(xp: Any, s: Any, c: KernelConstants) -> Any:
     """``H_D(s)``; ``+inf`` for ``|s| >= 1``."""
     z = xp.abs(s)
 
     def near(z: Any) -> tuple[Any]:
-        return (z * (z * polynomial(z * z, _tables.even_fit("q_conjugate", c.D))),)
+        return (z * (z * polynomial(z * z, c.near)),)
 
     def far(z: Any) -> tuple[Any]:
         inside = xp.where(z < 1.0, z, 0.5)
         value = _conjugate_far(xp, inside, 1.0 - inside, 1.0 + inside, c)
         return (xp.where(z < 1.0, value, xp.where(z >= 1.0, np.inf, z)),)
 
-    return apply_where(xp, z < _tables.forward_radius(c.D), near, far, z)[0]
+    return apply_where(xp, z < c.radius, near, far, z)[0]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,43 +22,56 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["StartTable", "even_fit", "forward_radius", "start_iteration", "start_table"]
+__all__ = ["KernelConstants", "StartTable", "kernel_constants", "start_iteration", "start_table"]
 
 INVERSE_RADIUS = 0.5
-"""|t| up to which `h_inverse` and `q` use their fits: the nearest singularity has |t| between 1 and 2."""
+"""|t| up to which inverse functions use their fits: the nearest singularity has |t| between 1 and 2."""
 LOG_T_MIN, LOG_T_MAX = math.log(INVERSE_RADIUS), 40.0
 """Range of the start table; beyond it ``(1+z)^-p < 1`` is below half a unit in the last place of t."""
 TABLE_CELLS_PER_UNIT = 8
 _FIT_BITS = 90
 
 
-def forward_radius(D: Any) -> float:
-    """|s| up to which `h` and `q_conjugate` use their fits: beyond, direct subtraction loses under a bit."""
-    return min(0.6, 1.5 / constants(D).p)
+class KernelConstants(NamedTuple):
+    """All that a float kernel needs to know of its depth; the exponents as in :class:`._depth.DepthConstants`."""
+
+    D: Any
+    p: float
+    p_low: float
+    inverse_p: float
+    inverse_p_low: float
+    m: float
+    m_low: float
+    radius: float
+    near: tuple[float, ...]
+    octaves: tuple[tuple[float, ...], ...]
 
 
 @functools.lru_cache(maxsize=1024)
-def even_fit(name: str, D: Any) -> tuple[float, ...]:
-    """Coefficients, in ascending powers of ``x**2``, of the named function over its leading power of x.
+def kernel_constants(kernel: str, D: Any) -> KernelConstants:
+    """Constants of the named kernel of `_float` at a validated depth ``D > 2``.
 
-    The leading power is x for `h` and `h_inverse`, ``x**2`` for `q` and `q_conjugate`.
+    `radius` bounds the arguments for which the polynomial with coefficients `near`, in ascending powers of
+    ``x**2``, replaces the function over its leading power of x (``x**2`` for `q` and `q_conjugate`, x
+    otherwise). `octaves` are fits of q on [2, 4], [1, 2], [1/2, 1] in powers of the distance to the middle.
     """
+    exponents = constants(D)
+    name = kernel if kernel in {"q", "q_conjugate", "h"} else "h_inverse"
+    # past 1.5/p the direct difference of h and of its integral loses under a bit
+    radius = min(0.6, 1.5 / exponents.p) if name in {"h", "q_conjugate"} else INVERSE_RADIUS
     function = getattr(_multiprecision, name)
-    radius = forward_radius(D) if name in {"h", "q_conjugate"} else INVERSE_RADIUS
     power = 2 if name.startswith("q") else 1
 
     def scaled(ctx: Any, square: Any) -> Any:
         x = ctx.sqrt(square)
         return function(x, D) / x**power
 
-    return _fit(scaled, 0.0, radius**2, f"{name} at D = {D}")
-
-
-@functools.lru_cache(maxsize=1024)
-def octave_fit(name: str, D: Any, low: float) -> tuple[float, ...]:
-    """Coefficients of the named function on ``[low, 2 low]``, in ascending powers of ``x - 1.5 low``."""
-    function = getattr(_multiprecision, name)
-    return _fit(lambda ctx, x: function(x + 1.5 * low, D), -0.5 * low, 0.5 * low, f"{name} at D = {D}")
+    what = f"{name} at D = {D}"
+    octaves = tuple(
+        _fit(lambda ctx, x, low=low: function(x + 1.5 * low, D), -0.5 * low, 0.5 * low, what)
+        for low in ((2.0, 1.0, 0.5) if name == "q" else ())
+    )
+    return KernelConstants(D, *exponents, radius, _fit(scaled, 0.0, radius**2, what), octaves)
 
 
 def _fit(function: Callable[..., Any], low: float, high: float, what: str) -> tuple[float, ...]:

@@ -13,11 +13,18 @@ import torch
 
 from . import _float
 from ._depth import constants
+from ._tables import kernel_constants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["FUNCTIONS"]
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # torch leaves it unannotated
+def _constants(kernel: str, D: Any) -> Any:
+    """Kernel constants; a compiled graph takes them as literals instead of tracing how they are fitted."""
+    return kernel_constants(kernel, D)
 
 
 class Scalar(NamedTuple):
@@ -39,7 +46,7 @@ def _scalar(
         if D == 2 and at_two is not None:
             work = torch.float64 if result == torch.float64 else torch.float32
             return at_two(torch, x.to(work)).to(result)
-        return beyond(torch, x.to(torch.float64), constants(D)).to(result)
+        return beyond(torch, x.to(torch.float64), _constants(beyond.__name__, D)).to(result)
 
     def slope(x: Any, D: Any) -> Any:
         # a compiled graph is differentiated once only, and may not nest autograd functions
@@ -71,7 +78,10 @@ def _scalar(
     both: Any = type(name, base, {**members, "jvp": staticmethod(jvp)})
 
     def apply(x: Any, D: Any) -> Any:
-        return (reverse if torch.compiler.is_compiling() else both).apply(x, D)
+        if torch.compiler.is_compiling():
+            # hashing makes the compiler treat a depth that changed between calls as a constant again
+            return reverse.apply(x, next(iter({D})))
+        return both.apply(x, D)
 
     return Scalar(value, apply)
 
