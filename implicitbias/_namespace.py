@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import numbers
 import sys
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Kind", "apply_where", "blockwise", "kind_of"]
+__all__ = ["Kind", "apply_where", "blockwise", "kind_of", "map_elements", "shape_of"]
 
 BLOCK = 16_384
 """Elements per block: the dozen temporaries of a kernel then stay within a private L2 cache."""
@@ -73,7 +74,8 @@ def _holds_objects(value: Any) -> bool:
     """Whether a nested sequence holds anything but plain numbers and arrays of them."""
     if isinstance(value, list | tuple):
         return any(_holds_objects(v) for v in value)
-    return not isinstance(value, numbers.Real | np.ndarray | np.generic)
+    # mpmath and SymPy register their numbers as numbers.Real, so plain ones are named here
+    return not isinstance(value, int | float | Fraction | np.ndarray | np.generic)
 
 
 def as_object_array(value: Any) -> np.ndarray[Any, Any]:
@@ -137,6 +139,8 @@ def blockwise(kernel: Callable[..., Any], x: Any, *, widen: bool) -> Any:
     computed one step wider; integers count as float64.
     """
     array = np.asarray(x)
+    if array.dtype == object:  # Python numbers no dtype holds, such as Fractions and large integers
+        array = array.astype(np.float64)
     result = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
     work = np.dtype(np.float64) if widen or result.itemsize == 8 else np.dtype(np.float32)
     if array.ndim == 0:
@@ -155,3 +159,30 @@ def blockwise(kernel: Callable[..., Any], x: Any, *, widen: bool) -> Any:
         for block, out in iterator:
             out[...] = kernel(np, block)
         return iterator.operands[1]
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """Shape of an argument of any kind; a number has shape ``()``, a matrix of one column shape ``(d,)``."""
+    if hasattr(x, "rows"):  # mpmath and SymPy matrices
+        return (x.rows * x.cols,) if 1 in (x.rows, x.cols) else (x.rows, x.cols)
+    if hasattr(x, "_mpf_") or isinstance(x, _loaded("sympy", "Basic")):
+        return ()
+    return tuple(np.shape(as_object_array(x)) if isinstance(x, list | tuple) else x.shape) if np.ndim(
+        x
+    ) or hasattr(x, "shape") else ()
+
+
+def map_elements(x: Any, function: Callable[[int, Any], Any]) -> Any:
+    """Apply ``function(flat index, entry)`` to the mpmath or SymPy entries of `x`, keeping its container."""
+    if hasattr(x, "rows"):
+        out = x.copy() if hasattr(x, "copy") else x.as_mutable()
+        for i in range(x.rows):
+            for j in range(x.cols):
+                out[i, j] = function(i * x.cols + j, x[i, j])
+        return out
+    if isinstance(x, list | tuple | np.ndarray):
+        array = as_object_array(x) if isinstance(x, list | tuple) else x
+        out = np.empty(array.shape, dtype=object)
+        out.flat = [function(i, value) for i, value in enumerate(array.flat)]
+        return out.tolist() if isinstance(x, list | tuple) else out
+    return function(0, x)

@@ -86,7 +86,7 @@ def h2(xp: Any, s: Any) -> Any:
 # ---- D > 2 ----
 
 
-def _powers(xp: Any, z: Any, u: Any, v: Any, exponent: float, low: float = 0.0) -> tuple[Any, Any]:
+def powers(xp: Any, z: Any, u: Any, v: Any, exponent: float, low: float = 0.0) -> tuple[Any, Any]:
     """``((1-z)^-e, (1+z)^-e)`` with ``u, v`` the rounded bases and ``e = exponent + low``.
 
     A relative error x of a base is one of ``e x`` in the power: what rounding took from the bases (zero where
@@ -190,7 +190,7 @@ def _conjugate_far(xp: Any, z: Any, u: Any, v: Any, c: KernelConstants) -> Any:
     """``H_D = (u^-m + v^-m - 2)/m`` away from 0."""
 
     def direct(z: Any, u: Any, v: Any) -> tuple[Any]:
-        big, small = _powers(xp, z, u, v, c.m, c.m_low)
+        big, small = powers(xp, z, u, v, c.m, c.m_low)
         return (((big - 1.0) + (small - 1.0)) / c.m,)
 
     def stable(z: Any, u: Any, v: Any) -> tuple[Any]:
@@ -262,7 +262,7 @@ def h(xp: Any, s: Any, c: KernelConstants) -> Any:
 
     def far(z: Any) -> tuple[Any]:
         inside = xp.where(z < 1.0, z, 0.0)
-        big, small = _powers(xp, inside, 1.0 - inside, 1.0 + inside, c.p, c.p_low)
+        big, small = powers(xp, inside, 1.0 - inside, 1.0 + inside, c.p, c.p_low)
         return (xp.where(z < 1.0, big - small, xp.where(z == 1.0, np.inf, np.nan)),)
 
     return xp.copysign(apply_where(xp, z < c.radius, near, far, z)[0], s)

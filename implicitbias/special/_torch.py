@@ -18,7 +18,7 @@ from ._tables import kernel_constants
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "Scalar", "differentiable", "h_prime", "traced"]
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # torch leaves it unannotated
@@ -28,42 +28,35 @@ def _constants(kernel: str, D: Any) -> Any:
 
 
 class Scalar(NamedTuple):
-    """A function of ``(x, D)``: bare, for compiled graphs, and with its stated derivative."""
+    """A function of ``(x, *parameters)``: bare, for compiled graphs, and with its stated derivative."""
 
-    value: Callable[[Any, Any], Any]
-    apply: Callable[[Any, Any], Any]
+    value: Callable[..., Any]
+    apply: Callable[..., Any]
 
 
-def _scalar(
-    name: str, at_two: Callable[..., Any] | None, beyond: Callable[..., Any], derivative: Scalar
-) -> Scalar:
-    """Scalar with kernels ``at_two(xp, x)`` at D = 2 and ``beyond(xp, x, constants)`` for D > 2."""
+def differentiable(name: str, value: Callable[..., Any], derivative: Scalar) -> Scalar:
+    """Scalar with the given value ``(x, *parameters)``; parameters are Python numbers."""
     # the compiler traces closures over functions, but not over objects of ours
     derivative_value, derivative_apply = derivative
 
-    def value(x: Any, D: Any) -> Any:
-        result = x.dtype if x.dtype.is_floating_point else torch.get_default_dtype()
-        if D == 2 and at_two is not None:
-            work = torch.float64 if result == torch.float64 else torch.float32
-            return at_two(torch, x.to(work)).to(result)
-        return beyond(torch, x.to(torch.float64), _constants(beyond.__name__, D)).to(result)
-
-    def slope(x: Any, D: Any) -> Any:
+    def slope(x: Any, parameters: tuple[Any, ...]) -> Any:
         # a compiled graph is differentiated once only, and may not nest autograd functions
-        return derivative_value(x, D) if torch.compiler.is_compiling() else derivative_apply(x, D)
+        compiling = torch.compiler.is_compiling()
+        return derivative_value(x, *parameters) if compiling else derivative_apply(x, *parameters)
 
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        x, ctx.D = inputs
+        x, *parameters = inputs
+        ctx.parameters = tuple(parameters)
         ctx.save_for_backward(x)
         ctx.save_for_forward(x)
 
-    def backward(ctx: Any, grad: Any) -> tuple[Any, None]:
+    def backward(ctx: Any, grad: Any) -> tuple[Any, ...]:
         (x,) = ctx.saved_tensors
-        return grad * slope(x, ctx.D), None
+        return grad * slope(x, ctx.parameters), *(None for _ in ctx.parameters)
 
-    def jvp(ctx: Any, tangent: Any, _: None) -> Any:
+    def jvp(ctx: Any, tangent: Any, *_: None) -> Any:
         (x,) = ctx.saved_tensors
-        return tangent * slope(x, ctx.D)
+        return tangent * slope(x, ctx.parameters)
 
     members = {
         "forward": staticmethod(value),
@@ -77,13 +70,28 @@ def _scalar(
     # torch.compile refuses functions that also define a forward-mode rule; torch.func.hessian needs one
     both: Any = type(name, base, {**members, "jvp": staticmethod(jvp)})
 
-    def apply(x: Any, D: Any) -> Any:
+    def apply(x: Any, *parameters: Any) -> Any:
         if torch.compiler.is_compiling():
-            # hashing makes the compiler treat a depth that changed between calls as a constant again
-            return reverse.apply(x, next(iter({D})))
-        return both.apply(x, D)
+            # hashing makes the compiler treat a parameter that changed between calls as a constant again
+            return reverse.apply(x, *(next(iter({value})) for value in parameters))
+        return both.apply(x, *parameters)
 
     return Scalar(value, apply)
+
+
+def _scalar(
+    name: str, at_two: Callable[..., Any] | None, beyond: Callable[..., Any], derivative: Scalar
+) -> Scalar:
+    """Scalar of ``(x, D)`` with kernels ``at_two(xp, x)`` at D = 2 and ``beyond(xp, x, constants)`` for D > 2."""
+
+    def value(x: Any, D: Any) -> Any:
+        result = x.dtype if x.dtype.is_floating_point else torch.get_default_dtype()
+        if D == 2 and at_two is not None:
+            work = torch.float64 if result == torch.float64 else torch.float32
+            return at_two(torch, x.to(work)).to(result)
+        return beyond(torch, x.to(torch.float64), _constants(beyond.__name__, D)).to(result)
+
+    return differentiable(name, value, derivative)
 
 
 def _q_third(t: Any, D: Any) -> Any:
@@ -107,7 +115,7 @@ def _q_third(t: Any, D: Any) -> Any:
     return (torch.sign(wide) * value).to(t.dtype)
 
 
-def _h_prime(s: Any, D: Any) -> Any:
+def h_prime(s: Any, D: Any) -> Any:
     """``h'``: ``2 cosh(s)``, or ``p [(1-|s|)^{-p-1} + (1+|s|)^{-p-1}]``; differentiable by tracing."""
     if D == 2:
         return 2.0 * torch.cosh(s)
@@ -115,14 +123,15 @@ def _h_prime(s: Any, D: Any) -> Any:
     return p * ((1.0 - z) ** (-p - 1.0) + (1.0 + z) ** (-p - 1.0))
 
 
-def _traced(function: Callable[[Any, Any], Any]) -> Scalar:
+def traced(function: Callable[..., Any]) -> Scalar:
+    """Scalar whose derivative is left to tracing."""
     return Scalar(function, function)
 
 
-_Q_SECOND = _scalar("q_second", _float.q2_second, _float.q_second, _traced(_q_third))
+_Q_SECOND = _scalar("q_second", _float.q2_second, _float.q_second, traced(_q_third))
 _Q_PRIME = _scalar("q_prime", _float.q2_prime, _float.h_inverse, _Q_SECOND)
 _Q = _scalar("q", _float.q2, _float.q, _Q_PRIME)
-_H = _scalar("h", _float.h2, _float.h, _traced(_h_prime))
+_H = _scalar("h", _float.h2, _float.h, traced(h_prime))
 _CONJUGATE = _scalar("q_conjugate", _float.q2_conjugate, _float.q_conjugate, _H)
 _COMPLEMENT_PRIME = Scalar(
     lambda t, D: -torch.sign(t) * _Q_SECOND.value(t, D), lambda t, D: -torch.sign(t) * _Q_SECOND.apply(t, D)

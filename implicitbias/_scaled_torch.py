@@ -1,0 +1,85 @@
+"""The scaled curve on torch tensors, with stated derivatives, where the scale is beyond the range of floats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ._scale import BinaryPower
+from ._scaled import ScaledCurve
+from .special._depth import constants
+from .special._torch import FUNCTIONS, differentiable, h_prime, traced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["evaluate"]
+
+_MODERATE = 300
+"""Binary exponents of c up to which ``c q(b/c)`` is formed directly."""
+
+
+def _kernel(name: str) -> Callable[..., Any]:
+    def value(x: Any, D: Any, mantissa: float, exponent: int) -> Any:
+        result = x.dtype if x.dtype.is_floating_point else torch.get_default_dtype()
+        curve = ScaledCurve(D, BinaryPower(mantissa, exponent))
+        return getattr(curve, name)(torch, x.to(torch.float64)).to(result)
+
+    return value
+
+
+def _third(b: Any, D: Any, mantissa: float, exponent: int) -> Any:
+    """``S''' = S'' T(x)/b`` with ``T = x q'''/q''``, which tends to -(1 + 1/p) far out (-1 at D = 2).
+
+    At b = 0 it vanishes, S'' being even.
+    """
+    away = torch.where(b == 0.0, torch.ones_like(b), b)
+    order = 1.0 if D == 2 else 1.0 + 1.0 / constants(D).p
+    wide = away.to(torch.float64)
+    log2_x = torch.log2(torch.abs(wide)) - exponent
+    x = torch.exp2(torch.clamp(log2_x, -60.0, 60.0)) / mantissa
+    # near x = 0, T is O(x^2); far out it has reached its limit to rounding
+    second, third = FUNCTIONS["q_second"], torch.func.vmap(torch.func.grad(lambda t: FUNCTIONS["q_second"](t, D)))
+    T = x * third(x.reshape(-1)).reshape(x.shape) / second(x, D)
+    T = torch.where(log2_x > 59.0, -order, T)
+    slope = _CURVATURE.apply(b, D, mantissa, exponent) * T / wide
+    return torch.where(b == 0.0, torch.zeros_like(b), slope).to(b.dtype)
+
+
+_CURVATURE = differentiable("scaled_curvature", _kernel("curvature"), traced(_third))
+_SLOPE = differentiable("scaled_slope", _kernel("slope"), _CURVATURE)
+_CURVE_SLOPE = traced(_kernel("curve_slope"))
+_CURVE = differentiable("scaled_curve", _kernel("curve"), _CURVE_SLOPE)
+_EXTREME = {
+    "value": differentiable("scaled_value", _kernel("value"), _SLOPE).apply,
+    "slope": _SLOPE.apply,
+    "curvature": _CURVATURE.apply,
+    "conjugate": differentiable("scaled_conjugate", _kernel("conjugate"), _CURVE).apply,
+    "curve": _CURVE.apply,
+    "curve_slope": _CURVE_SLOPE.apply,
+}
+
+
+def evaluate(name: str, x: Any, D: Any, c: BinaryPower) -> Any:
+    """Kernel `name` of :class:`._scaled.ScaledCurve`, differentiable."""
+    if abs(c.exponent) > _MODERATE:
+        return _EXTREME[name](x, D, c.mantissa, c.exponent)
+    scale = c.mantissa * 2.0**c.exponent
+    if name == "value":
+        return scale * FUNCTIONS["q"](x / scale, D)
+    if name == "slope":
+        return FUNCTIONS["h_inverse"](x / scale, D)
+    if name == "curvature":
+        return FUNCTIONS["q_second"](x / scale, D) / scale
+    if name == "conjugate":
+        return scale * FUNCTIONS["q_conjugate"](x, D)
+    if name == "curve":
+        return scale * FUNCTIONS["h"](x, D)
+    return scale * h_prime(x, D)
+
+
+def constant_like(array: Any, x: Any) -> Any:
+    """`array` as a tensor of the device and floating dtype of `x`."""
+    dtype = x.dtype if x.dtype.is_floating_point else torch.get_default_dtype()
+    return torch.as_tensor(array.copy(), dtype=dtype, device=x.device)

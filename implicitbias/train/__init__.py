@@ -1,0 +1,21 @@
+"""Models and trainers in torch: diagonal networks, gradient flow and gradient descent through autograd.
+
+Nothing here knows where training must end: there is no mirror map, no dual variable and no conserved
+quantity in this package, so that an end point found here is evidence for or against those that do.
+"""
+
+try:
+    import torch as _torch  # noqa: F401 - probed here so that the error below is the first one a person sees
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise ModuleNotFoundError(
+        "training needs torch, which is not installed; run: pip install 'implicitbias[torch]'", name="torch"
+    ) from None
+
+from ._objective import Progress
+from .descent import curvature, train_by_descent
+from .flow import train_by_flow
+from .network import DiagonalNetwork
+
+__all__ = ["DiagonalNetwork", "Progress", "curvature", "train_by_descent", "train_by_flow"]

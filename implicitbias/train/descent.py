@@ -1,0 +1,151 @@
+"""Plain gradient descent on any torch module, with a step size read off the curvature of the loss."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from .._result import Result, Status
+from ._objective import Callback, Loss, Objective, Run
+
+__all__ = ["curvature", "train_by_descent"]
+
+_STABLE_FRACTION: Final = (
+    0.5  # of 1 / lambda_max, a quarter of the stability limit: no oscillation, no overshoot
+)
+_DRIFT: Final = (
+    0.1  # relative change of the weights after which the curvature is looked at again; see _STABLE_FRACTION
+)
+_PATIENCE: Final = 10_000  # steps without a new smallest loss: what is left is rounding or a limit cycle
+
+
+def curvature(module: nn.Module, loss: Loss, *, iterations: int = 100, rtol: float = 1e-3) -> float:
+    """Return the largest absolute eigenvalue of the Hessian of the loss, by power iteration.
+
+    Parameters
+    ----------
+    module, loss
+        As for :func:`train_by_descent`.
+    iterations
+        Most products of the Hessian with a vector that are spent.
+    rtol
+        Stop when the estimate changes by less than this fraction.
+
+    Returns
+    -------
+    float
+        An estimate from below; zero where the Hessian vanishes.
+    """
+    return _power_iteration(Objective(module, loss), None, iterations, rtol)[0]
+
+
+def train_by_descent(
+    module: nn.Module,
+    loss: Loss,
+    *,
+    step_size: float | None = None,
+    tolerance: float = 1e-20,
+    max_steps: int = 1_000_000,
+    time_limit: float | None = None,
+    callback: Callback | None = None,
+) -> Result:
+    r"""Train by gradient descent, ``w <- w - step_size * grad L(w)``.
+
+    Parameters
+    ----------
+    module
+        Any torch module, on any device; left at the end point.
+    loss
+        Closure without arguments that evaluates the module and returns a scalar tensor whose infimum is zero.
+    step_size
+        A fixed step. When None it is half of ``1 / lambda_max``, with ``lambda_max`` the largest absolute
+        eigenvalue of the Hessian by power iteration on Hessian-vector products, looked at again whenever
+        the weights have moved by a tenth of their norm (a small initialization starts in a flat place); the
+        step only ever shrinks, so the run ends with a fixed one. Descent is stable up to ``2 /
+        lambda_max``; near that limit it bounces across the valley and can carry a weight through zero,
+        where the theory of the flow stops.
+    tolerance
+        Stop when the loss is at most this fraction of its initial value.
+    max_steps, time_limit
+        Limits on steps and on wall-clock seconds (None: no limit).
+    callback
+        Called with a :class:`Progress` after every step.
+
+    Returns
+    -------
+    Result
+        As for :func:`train_by_flow`; ``info`` has the last step size, the sum of all step sizes (``time``)
+        and ``zero_crossings``, the number of scalar weights that changed sign at some step. Where that is
+        not zero the run left the region in which the weights follow the flow, and its end point need not be
+        the predicted one. The distance to the end point of the flow is of first order in the step size.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range, or `step_size` is None where the Hessian vanishes at the start.
+    """
+    if step_size is not None and not (0 < step_size < math.inf):
+        raise ValueError(f"step_size must be positive and finite, got {step_size}")
+    objective = Objective(module, loss)
+    run = Run(objective, tolerance, max_steps, time_limit, callback)
+    state = objective.get()
+    signs, crossed = state.sign(), torch.zeros_like(state, dtype=torch.bool)
+    step = math.inf if step_size is None else step_size
+    direction: Tensor | None = None
+    anchor: Tensor | None = None
+    best, since = run.relative, 0
+    status = run.check()
+    try:
+        while status is None:
+            if step_size is None and (anchor is None or (state - anchor).norm() > _DRIFT * anchor.norm()):
+                largest, direction = _power_iteration(objective, direction, 100, 1e-2)
+                anchor = state
+                step = min(step, _STABLE_FRACTION / largest) if largest > 0 else step
+                if step == math.inf:
+                    raise ValueError("the Hessian of the loss vanishes at the start; give a step_size")
+            _, gradient = objective.gradient()
+            candidate = state - step * gradient
+            objective.set(candidate)
+            reached = objective.value()
+            if not (math.isfinite(reached) and bool(candidate.isfinite().all())):
+                status = Status.NON_FINITE
+                break
+            state = candidate
+            crossed |= state.sign() * signs < 0
+            run.advance(reached, run.time + step)
+            since = 0 if run.relative < best else since + 1
+            best = min(best, run.relative)
+            status = run.check()
+            if status is None and since >= _PATIENCE:
+                status = Status.STALLED
+    except KeyboardInterrupt:
+        status = Status.INTERRUPTED
+    objective.set(state)
+    return run.result(status, step_size=step, zero_crossings=int(crossed.sum()))
+
+
+def _power_iteration(
+    objective: Objective, start: Tensor | None, iterations: int, rtol: float
+) -> tuple[float, Tensor]:
+    _, gradient = objective.gradient(create_graph=True)
+    if start is None:
+        # A fixed seed: the same training twice gives the same bits.
+        noise = torch.randn(objective.size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        start = noise.to(gradient)
+    vector = start / start.norm()
+    estimate = 0.0
+    for _ in range(iterations):
+        parts = torch.autograd.grad(
+            gradient, objective.parameters, vector, retain_graph=True, materialize_grads=True
+        )
+        image = torch.cat([part.reshape(-1) for part in parts])
+        previous, estimate = estimate, image.norm().item()
+        if estimate == 0 or not math.isfinite(estimate):
+            break
+        vector = image / estimate
+        if abs(estimate - previous) <= rtol * estimate:
+            break
+    return estimate, vector
