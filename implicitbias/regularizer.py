@@ -8,8 +8,9 @@ expressions (likewise), and returns the same kind and shape. The value is the su
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -93,6 +94,17 @@ class _Scaled(Regularizer):
         import mpmath
 
         return float(self._scale.log(mpmath.mp))
+
+    @property
+    def homogeneity(self) -> Any:
+        """Power k by which the predictor grows with the weights: ``beta`` scales as ``alpha^k w0^k``."""
+        return self._k
+
+    def at_log_alpha(self, log_alpha: Any) -> Self:
+        """Return the same regularizer at another scale, given by its natural logarithm."""
+        other = copy.copy(self)
+        _Scaled.__init__(other, Scale(log_alpha, is_log=True, name="log_alpha"), self._D, self._k, self._w0)
+        return other
 
     def _evaluate(self, name: str, x: Any, kind: Kind) -> Any:
         if self._w0 is not None:

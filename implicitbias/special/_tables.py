@@ -8,6 +8,7 @@ the start value of Newton's method is read from a cubic table.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +31,7 @@ LOG_T_MIN, LOG_T_MAX = math.log(INVERSE_RADIUS), 40.0
 """Range of the start table; beyond it ``(1+z)^-p < 1`` is below half a unit in the last place of t."""
 TABLE_CELLS_PER_UNIT = 8
 _FIT_BITS = 90
+_FIT_NODES = 28
 
 
 class KernelConstants(NamedTuple):
@@ -75,17 +77,50 @@ def kernel_constants(kernel: str, D: Any) -> KernelConstants:
 
 
 def _fit(function: Callable[..., Any], low: float, high: float, what: str) -> tuple[float, ...]:
-    """Shortest Chebyshev fit, in ascending powers, whose error is beyond the reach of float64."""
+    """Chebyshev interpolant of ``function(ctx, x)`` on ``[low, high]``, cut where float64 cannot tell.
+
+    Coefficients in ascending powers of x.
+    """
     import mpmath
 
     # a context of our own: the caller's precision is neither read nor touched
     ctx = mpmath.mp.clone()
     ctx.prec = _FIT_BITS
-    for terms in range(8, 40, 3):
-        fit, error = ctx.chebyfit(functools.partial(function, ctx), [low, high], terms, error=True)
-        if error < 2.0**-57 * abs(fit[-1]):
-            return tuple(float(c) for c in reversed(fit))
-    raise ArithmeticError(f"no polynomial of moderate degree represents {what} on [{low}, {high}]")
+    middle, half = ctx.mpf(low + high) / 2, ctx.mpf(high - low) / 2
+    angles = [ctx.pi * (2 * j + 1) / (2 * _FIT_NODES) for j in range(_FIT_NODES)]
+    cosines = [ctx.cos(angle) for angle in angles]
+    values = [function(ctx, middle + half * cosine) for cosine in cosines]
+    # T_0 .. T_k at the nodes by recurrence, and the coefficients of the T_k as discrete inner products
+    rows = [[ctx.one] * _FIT_NODES, cosines]
+    while len(rows) < _FIT_NODES:
+        rows.append([2 * c * t - s for c, t, s in zip(cosines, rows[-1], rows[-2], strict=True)])
+    series = [2 * ctx.fdot(row, values) / _FIT_NODES for row in rows]
+    series[0] /= 2
+    tail, terms = ctx.zero, _FIT_NODES
+    while terms and tail + abs(series[terms - 1]) < abs(series[0]) * ctx.ldexp(1, -58):
+        tail, terms = tail + abs(series[terms - 1]), terms - 1
+    if terms > _FIT_NODES - 2:
+        raise ArithmeticError(f"no polynomial of moderate degree represents {what} on [{low}, {high}]")
+    return tuple(float(c) for c in _monomials(ctx, series[:terms], middle, half))
+
+
+def _monomials(ctx: Any, series: list[Any], middle: Any, half: Any) -> list[Any]:
+    """Coefficients in powers of x of ``sum series_k T_k((x - middle)/half)``, by Clenshaw's recurrence."""
+
+    def times_argument(polynomial: list[Any]) -> list[Any]:
+        shifted = [ctx.zero, *polynomial]
+        return [(a - middle * b) / half for a, b in zip(shifted, [*polynomial, ctx.zero], strict=True)]
+
+    def add(*polynomials: list[Any]) -> list[Any]:
+        return [sum(terms, ctx.zero) for terms in itertools.zip_longest(*polynomials, fillvalue=ctx.zero)]
+
+    ahead: list[Any] = [ctx.zero]
+    now: list[Any] = [ctx.zero]
+    for coefficient in reversed(series[1:]):
+        doubled = [2 * c for c in times_argument(now)]
+        now, ahead = add([coefficient], doubled, [-c for c in ahead]), now
+    total = add([series[0]], times_argument(now), [-c for c in ahead])
+    return total[: len(series)]
 
 
 def start_iteration(xp: Any, t: Any, p: float, steps: int) -> Any:

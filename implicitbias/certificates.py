@@ -1,0 +1,103 @@
+"""Optimality residuals: one judge for solvers, flows and trainers, whatever they claim of themselves.
+
+For ``min reg(beta) s.t. X beta = y`` the conditions are ``X beta = y`` and ``grad reg(beta) = X^T nu`` for some nu;
+both sides of strong duality then agree. Every residual is free of units: scaling X, y or reg does not change it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from .problems import Interpolation
+    from .regularizer import Regularizer
+
+__all__ = ["estimate_dual", "residuals"]
+
+
+def residuals(
+    problem: Interpolation, reg: Regularizer, beta: ArrayLike, dual: ArrayLike | None = None
+) -> dict[str, float]:
+    """Optimality residuals of a predictor for ``min reg(beta) s.t. X beta = y``.
+
+    Parameters
+    ----------
+    problem
+        Data ``X (N, d)`` and ``y (N,)``.
+    reg
+        Differentiable regularizer.
+    beta
+        Predictor, ``(d,)``.
+    dual
+        Multipliers nu, ``(N,)``. Without them, those that fit ``beta`` best (:func:`estimate_dual`) are judged.
+
+    Returns
+    -------
+    dict
+        ``primal``: ``||X beta - y|| / ||y||`` (over ``|| |X| |beta| ||`` where y = 0);
+        ``stationarity``: ``||grad reg(beta) - X^T nu|| / ||grad reg(beta)||`` in the norm of the inverse Hessian, where
+        a coordinate counts as much as a change of it changes the predictor;
+        ``gap``: ``[reg(beta) + reg*(X^T nu) - <beta, X^T nu>] / reg(beta)``, the duality gap at a feasible point,
+        never negative but for rounding.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not match the problem.
+    """
+    X, y = problem.X, problem.y
+    N, d = problem.shape
+    b = np.asarray(beta, dtype=np.float64)
+    if b.shape != (d,):
+        raise ValueError(f"beta must have shape ({d},) to match X, got shape {b.shape}")
+    nu = estimate_dual(problem, reg, b) if dual is None else np.asarray(dual, dtype=np.float64)
+    if nu.shape != (N,):
+        raise ValueError(f"dual must have shape ({N},) to match X, got shape {nu.shape}")
+    theta, grad = X.T @ nu, np.asarray(reg.grad(b))
+    scale = np.linalg.norm(y) or np.linalg.norm(np.abs(X) @ np.abs(b))
+    weight = _inverse_hessian(reg, b)
+    return {
+        "primal": _ratio(float(np.linalg.norm(X @ b - y)), float(scale)),
+        "stationarity": _ratio(_norm(weight, grad - theta), _norm(weight, grad)),
+        "gap": _ratio(_fenchel_gap(reg, b, theta), float(reg(b))),
+    }
+
+
+def estimate_dual(problem: Interpolation, reg: Regularizer, beta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Multipliers nu, ``(N,)``, for which ``X^T nu`` is nearest to ``grad reg(beta)`` in the inverse Hessian."""
+    root = np.sqrt(_inverse_hessian(reg, beta))
+    solution: NDArray[np.float64] = np.linalg.lstsq(
+        root[:, None] * problem.X.T, root * np.asarray(reg.grad(beta)), rcond=None
+    )[0]
+    return solution
+
+
+def _inverse_hessian(reg: Regularizer, beta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``1/hess_diag``, scaled to a largest entry of 1."""
+    with np.errstate(all="ignore"):
+        curvature = np.asarray(reg.hess_diag(beta))
+        smallest = curvature.min()
+        # the flattest coordinates count fully also where their curvature is below the range of floats
+        return np.where(curvature == smallest, 1.0, smallest / curvature)
+
+
+def _norm(weight: NDArray[np.float64], v: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.sum(weight * v * v)))
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0.0 else numerator
+
+
+def _fenchel_gap(reg: Regularizer, beta: NDArray[np.float64], theta: NDArray[np.float64]) -> float:
+    """``reg(beta) + reg*(theta) - <beta, theta>``; theta is drawn into the domain of the conjugate first."""
+    conjugate = float(reg.conjugate(theta))
+    if math.isinf(conjugate):
+        theta = theta * ((1.0 - 1e-12) / np.abs(theta).max())
+        conjugate = float(reg.conjugate(theta))
+    return math.fsum([float(reg(beta)), conjugate, *(-beta * theta)])
