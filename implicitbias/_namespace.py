@@ -123,9 +123,7 @@ def apply_where(xp: Any, condition: Any, yes: Callable[..., Any], no: Callable[.
         return no(*args)
     here, there = np.flatnonzero(condition), np.flatnonzero(~condition)
     results = []
-    for a, b in zip(
-        yes(*(arg.take(here) for arg in args)), no(*(arg.take(there) for arg in args)), strict=True
-    ):
+    for a, b in zip(yes(*(arg.take(here) for arg in args)), no(*(arg.take(there) for arg in args)), strict=True):
         out = np.empty_like(args[0])
         out[here], out[there] = a, b
         results.append(out)
@@ -165,11 +163,9 @@ def shape_of(x: Any) -> tuple[int, ...]:
     """Shape of an argument of any kind; a number has shape ``()``, a matrix of one column shape ``(d,)``."""
     if hasattr(x, "rows"):  # mpmath and SymPy matrices
         return (x.rows * x.cols,) if 1 in (x.rows, x.cols) else (x.rows, x.cols)
-    if hasattr(x, "_mpf_") or isinstance(x, _loaded("sympy", "Basic")):
-        return ()
-    return tuple(np.shape(as_object_array(x)) if isinstance(x, list | tuple) else x.shape) if np.ndim(
-        x
-    ) or hasattr(x, "shape") else ()
+    if isinstance(x, list | tuple):
+        return as_object_array(x).shape if _holds_objects(x) else np.shape(x)
+    return tuple(getattr(x, "shape", ()))
 
 
 def map_elements(x: Any, function: Callable[[int, Any], Any]) -> Any:
@@ -183,6 +179,7 @@ def map_elements(x: Any, function: Callable[[int, Any], Any]) -> Any:
     if isinstance(x, list | tuple | np.ndarray):
         array = as_object_array(x) if isinstance(x, list | tuple) else x
         out = np.empty(array.shape, dtype=object)
-        out.flat = [function(i, value) for i, value in enumerate(array.flat)]
+        for i, value in enumerate(array.flat):
+            out.flat[i] = function(i, value)
         return out.tolist() if isinstance(x, list | tuple) else out
     return function(0, x)

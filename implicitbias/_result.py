@@ -25,9 +25,7 @@ class Status(enum.Enum):
         "no further progress is possible at this precision and the tolerance was not reached; "
         "loosen the tolerance, rescale the data, or raise the working precision"
     )
-    NON_FINITE = (
-        "a value that is not finite appeared; scale the data or the initialization, or take smaller steps"
-    )
+    NON_FINITE = "a value that is not finite appeared; scale the data or the initialization, or take smaller steps"
     INFEASIBLE = "no solution exists: the constraints contradict each other"
     INTERRUPTED = "interrupted; the state returned is the last one reached"
 

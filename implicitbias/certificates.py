@@ -40,8 +40,8 @@ def residuals(
     -------
     dict
         ``primal``: ``||X beta - y|| / ||y||`` (over ``|| |X| |beta| ||`` where y = 0);
-        ``stationarity``: ``||grad reg(beta) - X^T nu|| / ||grad reg(beta)||`` in the norm of the inverse Hessian, where
-        a coordinate counts as much as a change of it changes the predictor;
+        ``stationarity``: ``||grad reg(beta) - X^T nu|| / ||grad reg(beta)||`` in the norm of the inverse Hessian,
+        where a coordinate counts as much as a change of it changes the predictor;
         ``gap``: ``[reg(beta) + reg*(X^T nu) - <beta, X^T nu>] / reg(beta)``, the duality gap at a feasible point,
         never negative but for rounding.
 

@@ -25,8 +25,7 @@ def _finite_float_array(name: str, value: ArrayLike, ndim: int) -> FloatArray:
     if not finite.all():
         where = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise ValueError(
-            f"{name} must be finite, got {out[where]} at index {where} "
-            f"({int((~finite).sum())} such entries in all)"
+            f"{name} must be finite, got {out[where]} at index {where} ({int((~finite).sum())} such entries in all)"
         )
     return out
 

@@ -1,7 +1,7 @@
 """Interpolation under a scaled regularizer: Newton's method on the dual, continued in log alpha.
 
-The dual ``max_nu <y, nu> - reg*(X^T nu)`` is smooth and has one variable per sample. With ``beta = grad reg*(X^T nu)``
-its gradient is ``y - X beta`` and its Hessian ``-X W X^T``, ``W = 1/hess_diag reg(beta)``. At large alpha it is a
+The dual ``max_nu <y, nu> - reg*(X^T nu)`` is smooth and has one variable per sample. With ``beta =
+grad reg*(X^T nu)`` its gradient is ``y - X beta`` and its Hessian ``-X W X^T``, ``W = 1/hess_diag reg(beta)``. At large alpha it is a
 quadratic; alpha is lowered from there, each solution predicting the next: linearised at a predictor beta,
 the optimality conditions of any alpha read ``X W X^T nu = y - X beta + X W grad reg(beta)``.
 

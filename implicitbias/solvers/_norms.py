@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import linprog
@@ -30,7 +30,7 @@ def least_squares_interpolant(
         If the least-squares residual is not zero to rounding; the message names the worst rows.
     """
     X, y = problem.X, problem.y
-    root = 1.0 if weights is None else 1.0 / np.sqrt(weights)
+    root: Any = 1.0 if weights is None else 1.0 / np.sqrt(weights)
     scaled, _, rank, singular = np.linalg.lstsq(X * root, y, rcond=None)
     beta: NDArray[np.float64] = scaled * root
     residual = X @ beta - y
@@ -41,8 +41,8 @@ def least_squares_interpolant(
         rows = ", ".join(f"row {int(i)} is off by {residual[i]:.3g}" for i in worst)
         N, d = problem.shape
         raise InfeasibleError(
-            f"X beta = y has no solution: X of shape ({N}, {d}) has rank {int(rank)} and the least-squares residual is "
-            f"{np.linalg.norm(residual):.3g} (||y|| = {np.linalg.norm(y):.3g}); {rows}"
+            f"X beta = y has no solution: X of shape ({N}, {d}) has rank {int(rank)} and the least-squares "
+            f"residual is {np.linalg.norm(residual):.3g} (||y|| = {np.linalg.norm(y):.3g}); {rows}"
         )
     return beta
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._namespace import Kind, blockwise, kind_of
+from .._namespace import Kind, blockwise, kind_of, map_elements
 from . import _float, _multiprecision
 from ._depth import validate_depth
 from ._tables import kernel_constants
@@ -41,8 +41,6 @@ _AT_TWO: dict[str, Callable[..., Any]] = {
 
 
 def _dispatch(name: str, x: Any, D: Any, argument: str) -> Any:
-    import numpy as np
-
     kind = kind_of(**{argument: x})
     D = validate_depth(D)
     if kind is Kind.TORCH:
@@ -54,19 +52,13 @@ def _dispatch(name: str, x: Any, D: Any, argument: str) -> Any:
             return blockwise(_AT_TWO[name], x, widen=False)
         kernel, c = getattr(_float, name), kernel_constants(name, D)
         return blockwise(lambda xp, block: kernel(xp, block, c), x, widen=True)
-    if isinstance(x, list | tuple) or (isinstance(x, np.ndarray) and x.dtype == object):
-        out = np.empty(np.shape(x), dtype=object)
-        out.flat = [_dispatch(name, element, D, argument) for element in np.asarray(x, dtype=object).flat]
-        return out
     if kind is Kind.MPMATH:
-        if not hasattr(x, "_mpf_"):
-            return x.apply(lambda element: _dispatch(name, element, D, argument))
-        return getattr(_multiprecision, name)(x, D)
-    from . import _symbolic
+        function = getattr(_multiprecision, name)
+    else:
+        from . import _symbolic
 
-    if not hasattr(x, "is_number"):  # a matrix
-        return x.applyfunc(lambda element: getattr(_symbolic, name)(element, D))
-    return getattr(_symbolic, name)(x, D)
+        function = getattr(_symbolic, name)
+    return map_elements(x, lambda _, element: function(element, D))
 
 
 def q(z: Any, D: Any = 2) -> Any:

@@ -9,7 +9,7 @@ import sys
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-__all__ = ["DepthConstants", "constants", "validate_depth"]
+__all__ = ["DepthConstants", "constants", "exact_depth", "validate_depth"]
 
 
 def validate_depth(D: Any) -> Any:
@@ -65,10 +65,11 @@ def _split(value: Fraction) -> tuple[float, float]:
     return high, float(value - Fraction(high))
 
 
-def _exact(D: Any) -> Fraction:
+def exact_depth(D: Any) -> Fraction:
+    """Return a validated finite depth as a fraction, without rounding."""
     if type(D).__name__ == "mpf":
         sign, mantissa, exponent, _ = D._mpf_
-        return Fraction(-mantissa if sign else mantissa) * Fraction(2) ** exponent
+        return Fraction(-int(mantissa) if sign else int(mantissa)) * Fraction(2) ** int(exponent)
     return Fraction(D)
 
 
@@ -77,6 +78,6 @@ def constants(D: Any) -> DepthConstants:
     """Constants of a validated depth ``D > 2``, infinity included."""
     if D == math.inf:
         return DepthConstants(1.0, 0.0, 1.0, 0.0, 0.0, 0.0)
-    exact = _exact(D)
+    exact = exact_depth(D)
     gap = exact - 2
     return DepthConstants(*_split(exact / gap), *_split(gap / exact), *_split(2 / gap))

@@ -217,7 +217,8 @@ def _q_middle(xp: Any, t: Any, c: KernelConstants) -> tuple[Any]:
     kernel: Callable[..., Any] = functools.partial(_q_legendre, xp, c=c)
     for low, fit in zip((2.0, 1.0, 0.5), c.octaves, strict=True):
         kernel = functools.partial(_q_octave, xp, low, fit, kernel)
-    return kernel(t)
+    result: tuple[Any] = kernel(t)
+    return result
 
 
 def _q_octave(xp: Any, low: float, fit: Sequence[float], beyond: Callable[..., Any], t: Any) -> Any:

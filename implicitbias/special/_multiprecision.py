@@ -13,6 +13,8 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from ._depth import exact_depth
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,13 +43,18 @@ def _scoped(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+@functools.lru_cache(maxsize=256)
+def _exact_exponents(D: Any) -> tuple[Fraction, Fraction]:
+    depth = exact_depth(D)
+    return depth / (depth - 2), 2 / (depth - 2)
+
+
 def _exponents(ctx: Any, D: Any) -> tuple[Any, Any]:
-    """``(p, m)`` with ``p = D/(D-2)`` and ``m = 2/(D-2)``; D near 2 costs the bits by which it is near."""
+    """``(p, m)`` with ``p = D/(D-2)`` and ``m = 2/(D-2)``, each rounded once, however near 2 the depth."""
     if D == math.inf:
         return ctx.one, ctx.zero
-    depth = as_mpf(ctx, D)
-    gap = depth - 2  # exact: D is a short number, and Sterbenz' lemma covers the rest
-    return depth / gap, 2 / gap
+    p, m = _exact_exponents(D)
+    return as_mpf(ctx, p), as_mpf(ctx, m)
 
 
 def _newton_step(ctx: Any, f: Any, t: Any, p: Any) -> Any:

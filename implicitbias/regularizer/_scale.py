@@ -47,19 +47,21 @@ class Scale:
             if is_log
             else "a positive finite number: int, float, decimal string such as '1e-4350', or mpmath number"
         )
-        self.source, self.is_log, self.symbol = source, is_log, None
+        self.source, self.is_log = source, is_log
+        self.symbol: Any = None
+        self.exact: tuple[int, ...] = ()
         sympy = sys.modules.get("sympy")
         if sympy is not None and isinstance(source, sympy.Basic):
             if is_log or source.is_positive is False or source.is_extended_real is False:
                 raise ValueError(f"{name} must be {accepted}, got the expression {source}")
             if not source.is_Rational:
-                self.symbol, self.exact = source, ()
+                self.symbol = source
                 return
             source = Fraction(int(source.p), int(source.q))
         exact = _exact(source)
         if exact is None:
             raise TypeError(f"{name} must be {accepted}, got {source!r} of type {type(source).__name__}")
-        if exact == () or (not is_log and not isinstance(exact[0], bool) and exact[0] <= 0):
+        if not exact or (not is_log and exact[0] <= 0):
             raise ValueError(f"{name} must be {accepted}, got {source!r}")
         self.exact = exact
 
@@ -97,9 +99,7 @@ class Scale:
     def require_number(self) -> None:
         """Raise `TypeError` if the scale is an expression."""
         if self.symbol is not None:
-            raise TypeError(
-                f"alpha is the expression {self.symbol}; it can be evaluated on SymPy expressions only"
-            )
+            raise TypeError(f"alpha is the expression {self.symbol}; it can be evaluated on SymPy expressions only")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Scale):
@@ -117,7 +117,7 @@ def _restore(source: Any, is_log: bool) -> Scale:
     return Scale(source, is_log=is_log)
 
 
-def _exact(source: Any) -> tuple[int, int, int, int] | tuple[()] | None:
+def _exact(source: Any) -> tuple[int, ...] | None:
     """``numerator/denominator * base**exponent`` in a canonical form; ``()`` if not finite, None if no number."""
     if isinstance(source, bool):
         return None
@@ -147,7 +147,7 @@ def _exact(source: Any) -> tuple[int, int, int, int] | tuple[()] | None:
     return None
 
 
-def _canonical(numerator: int, denominator: int, base: int, exponent: int) -> tuple[int, int, int, int]:
+def _canonical(numerator: int, denominator: int, base: int, exponent: int) -> tuple[int, ...]:
     """Powers of two in the exponent; a power of ten stays one only while no short fraction equals it."""
     if numerator == 0:
         return 0, 1, 2, 0

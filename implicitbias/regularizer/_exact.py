@@ -9,8 +9,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from . import special
-from .special._multiprecision import as_mpf
+from .. import special
+from ..special._multiprecision import as_mpf
 
 if TYPE_CHECKING:
     from ._scale import Scale
@@ -21,7 +21,7 @@ _GUARD_BITS = 24
 
 
 def shape_exponents(name: str, k: Any) -> tuple[Any, Any]:
-    """Exponents ``(inner, outer)``: the named function of T is ``w^outer`` that of S at ``w^inner`` its argument."""
+    """Exponents ``(inner, outer)``: ``w^outer`` times the function of S at ``w^inner`` times the argument."""
     return {
         "value": (-k, 2),
         "slope": (-k, 2 - k),
@@ -33,7 +33,7 @@ def shape_exponents(name: str, k: Any) -> tuple[Any, Any]:
 
 
 def evaluate(name: str, x: Any, D: Any, scale: Scale, k: Any, w0: float | None) -> Any:
-    """Value of the function `name` (a kernel name of :class:`._scaled.ScaledCurve`) at `x`."""
+    """Value of the function `name` (a kernel name of :class:`._curve.ScaledCurve`) at `x`."""
     if hasattr(x, "_mpf_"):
         ctx = x.context
         with ctx.workprec(ctx.prec + _GUARD_BITS):

@@ -1,73 +1,25 @@
-"""Separable regularizers of the predictor: the implicit one, `Q`, the explicit one, `R`, and their limits.
-
-A regularizer is a sum over coordinates of a convex scalar function; `Q` and `R` compose the functions of
-:mod:`implicitbias.special` with a scale that is held exactly, so that ``Q("1e-4350")`` is as good as ``Q(1)``.
-Every method takes NumPy arrays, torch tensors, mpmath numbers (alone, in a list or in a matrix) and SymPy
-expressions (likewise), and returns the same kind and shape. The value is the sum over all entries.
-"""
+"""The implicit regularizer `Q` and the explicit one, `R`: a scalar function, a scale and a shape."""
 
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from .._namespace import Kind, blockwise, map_elements, shape_of
+from ..special._depth import validate_depth
 from . import _exact
-from ._namespace import Kind, blockwise, kind_of, map_elements, shape_of
+from ._base import Regularizer
+from ._curve import ScaledCurve
 from ._scale import Scale
-from ._scaled import ScaledCurve
-from .special import validate_depth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["L1", "L2", "Q", "R", "Regularizer"]
-
-
-class Regularizer(ABC):
-    """A separable convex function of the predictor, its derivatives and its convex conjugate."""
-
-    @abstractmethod
-    def _evaluate(self, name: str, x: Any, kind: Kind) -> Any:
-        """Evaluate one of the six functions elementwise; `name` is that of a `ScaledCurve` kernel."""
-
-    def _elementwise(self, name: str, argument: str, x: Any) -> Any:
-        return self._evaluate(name, x, kind_of(**{argument: x}))
-
-    def _total(self, name: str, argument: str, x: Any) -> Any:
-        kind = kind_of(**{argument: x})
-        terms = self._evaluate(name, x, kind)
-        if kind in {Kind.NUMPY, Kind.TORCH}:
-            return terms.sum()
-        return sum(terms) if np.ndim(terms) or hasattr(terms, "rows") else terms
-
-    def __call__(self, beta: Any) -> Any:
-        """Value at `beta`, a scalar."""
-        return self._total("value", "beta", beta)
-
-    def grad(self, beta: Any) -> Any:
-        """Gradient at `beta`, of the shape of `beta`."""
-        return self._elementwise("slope", "beta", beta)
-
-    def hess_diag(self, beta: Any) -> Any:
-        """Diagonal of the Hessian at `beta`; the rest of it is zero."""
-        return self._elementwise("curvature", "beta", beta)
-
-    def conjugate(self, theta: Any) -> Any:
-        """Convex conjugate ``sup_beta <theta, beta> - self(beta)``, a scalar."""
-        return self._total("conjugate", "theta", theta)
-
-    def grad_conjugate(self, theta: Any) -> Any:
-        """Gradient of the conjugate, the inverse of :meth:`grad`."""
-        return self._elementwise("curve", "theta", theta)
-
-    def hess_diag_conjugate(self, theta: Any) -> Any:
-        """Diagonal of the Hessian of the conjugate."""
-        return self._elementwise("curve_slope", "theta", theta)
+__all__ = ["Q", "R"]
 
 
 class _Scaled(Regularizer):
@@ -134,16 +86,16 @@ class _Scaled(Regularizer):
             return self._shaped(name, np.asarray(x), self._w0, lambda b: blockwise(kernel, b, widen=True))
 
     def _torch(self, name: str, x: Any) -> Any:
-        from . import _scaled_torch
+        from . import _curve_torch
 
         c, w0 = self._float_curve().c, None
         if self._w0 is not None:
             # copied once per device: a copy in every call would make the host wait
             key = (x.device, x.dtype)
             if key not in self._w0_tensors:
-                self._w0_tensors[key] = _scaled_torch.constant_like(self._w0, x)
+                self._w0_tensors[key] = _curve_torch.constant_like(self._w0, x)
             w0 = self._w0_tensors[key]
-        return self._shaped(name, x, w0, lambda b: _scaled_torch.evaluate(name, b, self._D, c))
+        return self._shaped(name, x, w0, lambda b: _curve_torch.evaluate(name, b, self._D, c))
 
     def _exact(self, name: str, x: Any) -> Any:
         """Evaluate on mpmath numbers and SymPy expressions, entry by entry."""
@@ -228,8 +180,8 @@ class Q(_Scaled):
 
     Notes
     -----
-    Woodworth et al. (2020): Theorem 1 (eq. 5, D = 2, any shape) and Theorem 3 (eq. 60, D > 2, ``w0 = 1``); the shape
-    for D > 2 is derived in ``derivations/depth.py``. As ``alpha -> 0`` minimizing Q means minimizing
+    Woodworth et al. (2020): Theorem 1 (eq. 5, D = 2, any shape) and Theorem 3 (eq. 60, D > 2, ``w0 = 1``); the
+    shape for D > 2 is derived in ``derivations/depth.py``. As ``alpha -> 0`` minimizing Q means minimizing
     ``sum w0_i^{2-D} |beta_i|``, as ``alpha -> inf`` ``sum beta_i^2 / w0_i^{2(D-1)}``.
 
     In float64 every value is right to a few units in the last place, from ``alpha = 1e300`` to
@@ -294,101 +246,3 @@ class R(_Scaled):
 
     def __repr__(self) -> str:
         return self._repr()
-
-
-class L1(Regularizer):
-    """The l1 norm, the rich limit of `Q` at ``w0 = 1``; its gradient is the sign, 0 at 0.
-
-    The conjugate is the indicator of ``|theta_i| <= 1`` and has no gradient.
-    """
-
-    def _evaluate(self, name: str, x: Any, kind: Kind) -> Any:
-        if name in {"curve", "curve_slope"}:
-            raise NotImplementedError("the conjugate of the l1 norm is an indicator function: it has no gradient")
-        if kind is Kind.NUMPY:
-            x = np.asarray(x)
-        if kind in {Kind.NUMPY, Kind.TORCH}:
-            xp = np if kind is Kind.NUMPY else __import__("torch")
-            return {
-                "value": lambda: xp.abs(x),
-                "slope": lambda: xp.sign(x),
-                "curvature": lambda: xp.zeros_like(x),
-                "conjugate": lambda: xp.where(xp.abs(x) <= 1.0, 0.0, float("inf")),
-            }[name]()
-        if name == "conjugate" and kind is Kind.SYMPY:
-            raise TypeError("theta must be numbers for the conjugate of the l1 norm, got SymPy expressions")
-        return map_elements(
-            x,
-            {
-                "value": lambda _, v: abs(v),
-                "slope": lambda _, v: v.context.sign(v) if kind is Kind.MPMATH else __import__("sympy").sign(v),
-                "curvature": lambda _, v: v * 0,
-                "conjugate": lambda _, v: v * 0 if abs(v) <= 1 else v.context.inf,
-            }[name],
-        )
-
-    def __repr__(self) -> str:
-        return "L1()"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, L1)
-
-    def __hash__(self) -> int:
-        return hash(L1)
-
-
-class L2(Regularizer):
-    """Half the squared weighted l2 norm, ``sum_i weights_i beta_i^2 / 2``.
-
-    The kernel limit of `Q` orders predictors as ``weights = w0^{-2(D-1)}`` does.
-
-    Parameters
-    ----------
-    weights
-        Positive finite weights, ``(d,)``; None for all ones.
-    """
-
-    def __init__(self, weights: ArrayLike | None = None) -> None:
-        self._weights = None if weights is None else _positive_vector(weights)
-
-    @property
-    def weights(self) -> NDArray[np.float64] | None:
-        """Weights, ``(d,)``, read-only, or None."""
-        return self._weights
-
-    def _evaluate(self, name: str, x: Any, kind: Kind) -> Any:
-        weights: Any = self._weights
-        if weights is not None and shape_of(x)[-1:] != weights.shape:
-            raise ValueError(
-                f"the argument must have the length of weights along its last axis, got shape {shape_of(x)} "
-                f"for weights of shape {weights.shape}"
-            )
-        terms: dict[str, Callable[[Any, Any], Any]] = {
-            "value": lambda v, w: w * (v * v) / 2,
-            "slope": lambda v, w: w * v,
-            "curvature": lambda v, w: w + v * 0,
-            "conjugate": lambda v, w: (v * v) / (w * 2),
-            "curve": lambda v, w: v / w,
-            "curve_slope": lambda v, w: 1 / (w + v * 0),
-        }
-        term = terms[name]
-        if kind is Kind.NUMPY:
-            return term(np.asarray(x), 1.0 if weights is None else weights)
-        if kind is Kind.TORCH:
-            from . import _scaled_torch
-
-            return term(x, 1.0 if weights is None else _scaled_torch.constant_like(weights, x))
-        return map_elements(
-            x, lambda i, v: term(v, 1 if weights is None else type(v)(weights[i % len(weights)]))
-            if kind is Kind.MPMATH
-            else term(v, 1 if weights is None else __import__("sympy").Float(weights[i % len(weights)])),
-        )
-
-    def __repr__(self) -> str:
-        return "L2()" if self._weights is None else f"L2(weights={self._weights.tolist()!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, L2) and repr(self) == repr(other)
-
-    def __hash__(self) -> int:
-        return hash((L2, repr(self)))

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._namespace import apply_where
-from .special import _float
-from .special._depth import constants
-from .special._tables import kernel_constants
+from .._namespace import apply_where
+from ..special import _float
+from ..special._depth import constants
+from ..special._tables import kernel_constants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,10 +169,8 @@ class ScaledCurve:
     def _times_c(self, xp: Any, x: Any, exponent: Any = 0.0) -> Any:
         return _ldexp(xp, x * self.c.mantissa, xp.zeros_like(x) + exponent + self.c.exponent)
 
-    def _dual(
-        self, xp: Any, s: Any, name: str, *, factor: float, extra: float, plain: Callable[..., Any]
-    ) -> Any:
-        """``c plain(|s|)``, or its leading term, ``c factor (1-s)^-extra`` (``c factor e^s``), where that is huge."""
+    def _dual(self, xp: Any, s: Any, name: str, *, factor: float, extra: float, plain: Callable[..., Any]) -> Any:
+        """``c plain(|s|)``; where that is huge, its leading term ``c factor (1-s)^-extra`` or ``c factor e^s``."""
         s = xp.abs(s)
         if self.D == 2:
             huge = (s > 300.0) & (s < math.inf)
@@ -211,17 +209,13 @@ class ScaledCurve:
     def curve(self, xp: Any, s: Any) -> Any:
         """``S*'(s) = c h_D(s)``: the predictor as a function of the dual coordinate."""
         p = 0.0 if self.D == 2 else self._p
-        value = self._dual(
-            xp, s, "h", factor=1.0, extra=p, plain=lambda s: self._special("h", xp, s)
-        )
+        value = self._dual(xp, s, "h", factor=1.0, extra=p, plain=lambda s: self._special("h", xp, s))
         return xp.copysign(value, s)
 
     def curve_slope(self, xp: Any, s: Any) -> Any:
         """``S*''(s) = c h_D'(s)``."""
         if self.D == 2:
-            return self._dual(
-                xp, s, "h_prime", factor=1.0, extra=0.0, plain=lambda s: 2.0 * xp.cosh(s)
-            )
+            return self._dual(xp, s, "h_prime", factor=1.0, extra=0.0, plain=lambda s: 2.0 * xp.cosh(s))
         p = self._p
 
         def plain(s: Any) -> Any:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..special._depth import constants
+from ..special._torch import FUNCTIONS, differentiable, h_prime, traced
+from ._curve import ScaledCurve
 from ._scale import BinaryPower
-from ._scaled import ScaledCurve
-from .special._depth import constants
-from .special._torch import FUNCTIONS, differentiable, h_prime, traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ _EXTREME = {
 
 
 def evaluate(name: str, x: Any, D: Any, c: BinaryPower) -> Any:
-    """Kernel `name` of :class:`._scaled.ScaledCurve`, differentiable."""
+    """Kernel `name` of :class:`._curve.ScaledCurve`, differentiable."""
     if abs(c.exponent) > _MODERATE:
         return _EXTREME[name](x, D, c.mantissa, c.exponent)
     scale = c.mantissa * 2.0**c.exponent

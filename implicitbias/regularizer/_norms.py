@@ -1,0 +1,137 @@
+"""The limits of the implicit regularizer: the l1 norm and the weighted l2 norm."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._namespace import Kind, map_elements, shape_of
+from ._base import Regularizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["L1", "L2"]
+
+
+class L1(Regularizer):
+    """The l1 norm, the rich limit of `Q` at ``w0 = 1``; its gradient is the sign, 0 at 0.
+
+    The conjugate is the indicator of ``|theta_i| <= 1`` and has no gradient.
+    """
+
+    def _evaluate(self, name: str, x: Any, kind: Kind) -> Any:
+        if name in {"curve", "curve_slope"}:
+            raise NotImplementedError("the conjugate of the l1 norm is an indicator: it has no gradient")
+        if kind is Kind.NUMPY:
+            return self._float(np, name, np.asarray(x))
+        if kind is Kind.TORCH:
+            import torch
+
+            return self._float(torch, name, x)
+        import mpmath
+        import sympy
+
+        sign = sympy.sign if kind is Kind.SYMPY else mpmath.sign
+        infinity = sympy.oo if kind is Kind.SYMPY else mpmath.inf
+        entry: dict[str, Callable[[Any], Any]] = {
+            "value": abs,
+            "slope": sign,
+            "curvature": lambda v: v * 0,
+            "conjugate": lambda v: v * 0 if bool(abs(v) <= 1) else infinity,
+        }
+        return map_elements(x, lambda _, v: entry[name](v))
+
+    @staticmethod
+    def _float(xp: Any, name: str, x: Any) -> Any:
+        if name == "value":
+            return xp.abs(x)
+        if name == "slope":
+            return xp.sign(x)
+        if name == "curvature":
+            return xp.zeros_like(x)
+        return xp.where(xp.abs(x) <= 1.0, 0.0, math.inf)
+
+    def __repr__(self) -> str:
+        return "L1()"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, L1)
+
+    def __hash__(self) -> int:
+        return hash(L1)
+
+
+class L2(Regularizer):
+    """Half the squared weighted l2 norm, ``sum_i weights_i beta_i^2 / 2``.
+
+    The kernel limit of `Q` orders predictors as ``weights = w0^{-2(D-1)}`` does.
+
+    Parameters
+    ----------
+    weights
+        Positive finite weights, ``(d,)``; None for all ones.
+
+    Raises
+    ------
+    ValueError
+        If a weight is not positive and finite, or an argument is of another length.
+    """
+
+    def __init__(self, weights: ArrayLike | None = None) -> None:
+        self._weights = None if weights is None else _positive_vector(weights)
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """Weights, ``(d,)``, read-only, or None."""
+        return self._weights
+
+    def _evaluate(self, name: str, x: Any, kind: Kind) -> Any:
+        weights = self._weights
+        if weights is not None and shape_of(x)[-1:] != weights.shape:
+            raise ValueError(
+                f"the argument must have the length of weights along its last axis, got shape {shape_of(x)} "
+                f"for weights of shape {weights.shape}"
+            )
+        terms: dict[str, Callable[[Any, Any], Any]] = {
+            "value": lambda v, w: w * (v * v) / 2,
+            "slope": lambda v, w: w * v,
+            "curvature": lambda v, w: w + v * 0,
+            "conjugate": lambda v, w: (v * v) / (w * 2),
+            "curve": lambda v, w: v / w,
+            "curve_slope": lambda v, w: 1 / (w + v * 0),
+        }
+        term = terms[name]
+        if kind is Kind.NUMPY:
+            return term(np.asarray(x), 1.0 if weights is None else weights)
+        if kind is Kind.TORCH:
+            from . import _curve_torch
+
+            return term(x, 1 if weights is None else _curve_torch.constant_like(weights, x))
+        # a float64 weight multiplies an mpmath or SymPy number exactly as it stands
+        return map_elements(x, lambda i, v: term(v, 1 if weights is None else float(weights[i % weights.size])))
+
+    def __repr__(self) -> str:
+        return "L2()" if self._weights is None else f"L2(weights={self._weights.tolist()!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, L2) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash((L2, repr(self)))
+
+
+def _positive_vector(weights: ArrayLike) -> NDArray[np.float64]:
+    array: NDArray[np.float64] = np.array(weights, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"weights must have shape (d,), got an array of shape {array.shape}")
+    bad = np.flatnonzero(~(np.isfinite(array) & (array > 0.0)))
+    if bad.size:
+        i = int(bad[0])
+        raise ValueError(f"weights must be positive and finite, got {array[i]} at index {i}")
+    array.setflags(write=False)
+    return array
