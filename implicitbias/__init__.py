@@ -15,10 +15,10 @@ from . import special
 from ._result import ConvergenceError, ImplicitBiasError, InfeasibleError, Result, Status
 from .problems import Interpolation, Margins
 from .regularizer import L1, L2, Q, R, Regularizer
-from .solvers import interpolate
 
 if TYPE_CHECKING:
-    from .crosscheck import crosscheck
+    from ._crosscheck import crosscheck
+    from .solvers import interpolate
 
 __version__ = "0.1.0"
 
@@ -41,8 +41,13 @@ __all__ = [
 ]
 
 
+_LAZY = {"crosscheck": "._crosscheck", "interpolate": ".solvers"}
+
+
 def __getattr__(name: str) -> Any:
-    """Load what needs torch when it is first used."""
-    if name == "crosscheck":
-        return importlib.import_module(".crosscheck", __name__).crosscheck
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Load what needs SciPy's optimizers or torch when it is first used."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name], __name__), name)
+    globals()[name] = value
+    return value

@@ -43,9 +43,7 @@ class _Scaled(Regularizer):
     @property
     def log_alpha(self) -> float:
         """Natural logarithm of alpha, as a float."""
-        import mpmath
-
-        return float(self._scale.log(mpmath.mp))
+        return self._scale.log_float()
 
     @property
     def homogeneity(self) -> Any:

@@ -9,8 +9,6 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-import mpmath
-
 __all__ = ["BinaryPower", "Scale"]
 
 
@@ -87,14 +85,17 @@ class Scale:
 
     def binary_power(self, exponent: Any) -> BinaryPower:
         """``scale ** exponent`` rounded to a float64 mantissa and an exponent."""
-        ctx = mpmath.mp.clone()
-        ctx.prec = 80
+        ctx = _context()
         if isinstance(exponent, Fraction):
             exponent = ctx.mpf(exponent.numerator) / exponent.denominator
         value = self.power(ctx, ctx.mpf(exponent))
         mantissa, shift = ctx.frexp(value)
         rounded = float(2 * mantissa)
         return BinaryPower(1.0, int(shift)) if rounded == 2.0 else BinaryPower(rounded, int(shift) - 1)
+
+    def log_float(self) -> float:
+        """Natural logarithm as a float."""
+        return float(self.log(_context()))
 
     def require_number(self) -> None:
         """Raise `TypeError` if the scale is an expression."""
@@ -111,6 +112,15 @@ class Scale:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.source, self.is_log)
+
+
+def _context() -> Any:
+    """mpmath context of our own, precise enough to round once to float64."""
+    import mpmath  # a tenth of the import time of the package, and most callers of it never need this
+
+    ctx = mpmath.mp.clone()
+    ctx.prec = 80
+    return ctx
 
 
 def _restore(source: Any, is_log: bool) -> Scale:

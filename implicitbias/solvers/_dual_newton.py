@@ -1,9 +1,9 @@
 """Interpolation under a scaled regularizer: Newton's method on the dual, continued in log alpha.
 
 The dual ``max_nu <y, nu> - reg*(X^T nu)`` is smooth and has one variable per sample. With ``beta =
-grad reg*(X^T nu)`` its gradient is ``y - X beta`` and its Hessian ``-X W X^T``, ``W = 1/hess_diag reg(beta)``. At large alpha it is a
-quadratic; alpha is lowered from there, each solution predicting the next: linearised at a predictor beta,
-the optimality conditions of any alpha read ``X W X^T nu = y - X beta + X W grad reg(beta)``.
+grad reg*(X^T nu)`` its gradient is ``y - X beta`` and its Hessian ``-X W X^T``, ``W = 1/hess_diag reg(beta)``.
+At large alpha it is a quadratic; alpha is lowered from there, each solution predicting the next: linearised
+at a predictor beta, the optimality conditions of any alpha read ``X W X^T nu = y - X beta + X W grad reg(beta)``.
 
 Where ``X^T nu`` saturates (D > 2, small alpha) the last digits of beta are no longer in nu. The end point is
 therefore refined in the pair ``(beta, nu)``.
