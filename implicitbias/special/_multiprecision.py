@@ -57,36 +57,54 @@ def _exponents(ctx: Any, D: Any) -> tuple[Any, Any]:
     return as_mpf(ctx, p), as_mpf(ctx, m)
 
 
-def _newton_step(ctx: Any, f: Any, t: Any, p: Any) -> Any:
-    u = ctx.exp(-f / p)
-    z = -ctx.expm1(-f / p)
-    v_power_minus_one = ctx.expm1(-p * ctx.log1p(z))
+def first_guess(xp: Any, t: Any) -> Any:
+    """First guess of f in :func:`newton_step`: the step from f = 0, exact at both ends."""
+    return xp.log1p(t) * ((1 + t) / (2 + t))
+
+
+def newton_step(xp: Any, f: Any, t: Any, p: Any) -> Any:
+    """One step towards ``f = log(t + (1 + z)^-p)``, ``z = 1 - e^{-f/p}``, in any namespace.
+
+    The equation is nearly linear in f, with slope between 1 and 2, and `f` keeps its relative accuracy at any
+    size of t.
+    """
+    u = xp.exp(-f / p)
+    z = -xp.expm1(-f / p)
+    v_power_minus_one = xp.expm1(-p * xp.log1p(z))
     v_power = 1 + v_power_minus_one
     slope = 1 + v_power * u / ((1 + z) * (t + v_power))
-    return f - (f - ctx.log1p(t + v_power_minus_one)) / slope
+    return f - (f - xp.log1p(t + v_power_minus_one)) / slope
+
+
+def _start(ctx: Any, t: Any, p: Any) -> tuple[Any, int]:
+    """f and the number of its bits that are right; in floats where they reach."""
+    if 1e-290 < t < 1e290 and p < 1e8:
+        t_float, p_float = float(t), float(p)
+        guess = first_guess(math, t_float)
+        for _ in range(5):
+            guess = newton_step(math, guess, t_float, p_float)
+        return ctx.mpf(guess), 40
+    f = first_guess(ctx, t)
+    for _ in range(64):
+        previous, f = f, newton_step(ctx, f, t, p)
+        # quadratic convergence: once the step is below 2^-24 so is the square root of the error
+        if abs(f - previous) <= ctx.ldexp(abs(f), -24):
+            return f, 40
+    raise ArithmeticError(f"Newton's method for h_D(z) = t did not settle at t = {t}, p = {p}")
 
 
 def solve_h(ctx: Any, t: Any, D: Any) -> tuple[Any, Any]:
     """``(z, 1 - z)`` with ``h_D(z) = t`` for ``t > 0``, both to full relative accuracy."""
-    target = ctx.prec
-    p, _ = _exponents(ctx, D)
     magnitude = max(0, ctx.mag(ctx.log1p(t)))  # exp(-f/p) turns absolute error of f into relative error
-    f = ctx.log1p(t) * (1 + t) / (2 + t)
+    target = ctx.prec + magnitude
     with ctx.workprec(64 + magnitude):
-        for _ in range(64):
-            previous, f = f, _newton_step(ctx, f, t, p)
-            # quadratic convergence: once the step is below 2^-24 the next one is below working precision
-            if abs(f - previous) <= ctx.ldexp(abs(f), -24):
-                break
-        else:
-            raise ArithmeticError(f"Newton's method for h_D(z) = t did not settle at t = {t}, D = {D}")
-    bits = 40
-    while bits < target + magnitude:
-        bits = min(2 * bits - 4, target + magnitude)
+        f, bits = _start(ctx, t, _exponents(ctx, D)[0])
+    while bits < target:
+        bits = min(2 * bits - 4, target)
         with ctx.workprec(bits + 16):
-            f = _newton_step(ctx, f, t, _exponents(ctx, D)[0])
-    with ctx.workprec(target + magnitude):
-        f = _newton_step(ctx, f, t, _exponents(ctx, D)[0])
+            f = newton_step(ctx, f, t, _exponents(ctx, D)[0])
+    with ctx.workprec(target):
+        p = _exponents(ctx, D)[0]
         return -ctx.expm1(-f / p), ctx.exp(-f / p)
 
 

@@ -1,15 +1,15 @@
 """The scalar functions on SymPy expressions.
 
-`h` and `q_conjugate` are elementary at every depth. The others are elementary at D = 2 and in the limit of
-infinite depth; elsewhere they are SymPy functions of ``(t, D)`` that know their derivatives
+`h` and `q_conjugate` are elementary at every depth. The others are elementary at D = 2, at D = 4 (radicals) and in
+the limit of infinite depth; elsewhere they are SymPy functions of ``(t, D)`` that know their derivatives
 
     q' = h_inverse,    h_inverse' = q_second = 1/h',    q_second' = -h''(z) q_second^3  at  z = h_inverse,
 
-their power series at 0, their signs, and their values to any number of digits at any magnitude.
+their power series at 0, their signs, and their values to any number of digits at any magnitude. Exact numbers
+of many digits stay inside the function also where it is elementary: SymPy would try to factor them.
 
-D = 4 is solvable in radicals, and ``doit()``, ``simplify()`` or ``rewrite(sqrt)`` give them. They are not the
-default because every such formula contains the cube root of ``t**2``: it has no derivative at 0, where the
-function is analytic, and SymPy takes minutes to simplify it at an exact number as short as ``10**40``.
+The radicals of D = 4 contain the cube root of ``t**2``, which has no derivative at 0 although the function is
+analytic: take values there from `h_inverse` and `q_second`, which need no limit, not from ``diff``.
 
 A floating-point argument is evaluated at its own precision. Depths are kept as exact rational numbers.
 """
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 __all__ = ["h", "h_inverse", "h_inverse_complement", "q", "q_conjugate", "q_second"]
 
 
+_SHORT_BITS = 256
+
+
 def _rational(D: Any) -> Any:
     """Depth as a SymPy rational or infinity, exactly."""
     if D is S.Infinity or getattr(D, "is_Rational", False):
@@ -76,6 +79,11 @@ def _number(name: str, x: Any, D: Any, bits: int) -> Any:
     if ctx.isinf(value):
         return S.Infinity if value > 0 else S.NegativeInfinity
     return Float(value._mpf_, precision=bits)
+
+
+def _is_short(t: Any) -> bool:
+    """Whether roots of `t` may be left to SymPy, which looks for factors of exact numbers."""
+    return not t.is_Rational or max(abs(int(t.p)), int(t.q)).bit_length() <= _SHORT_BITS
 
 
 def _require_real(name: str, x: Any) -> None:
@@ -124,10 +132,13 @@ class _DepthFunction(Function):  # type: ignore[misc]  # SymPy is untyped
             return cls._at_zero(D)
         if t.is_Float:
             return _number(cls.__name__, t, D, t._prec)
-        if D == 2:
-            return cls._at_depth_two(t)
-        if D is S.Infinity:
-            return cls._at_infinite_depth(t)
+        if _is_short(t):
+            if D == 2:
+                return cls._at_depth_two(t)
+            if D == 4:
+                return cls._at_depth_four(t, _sum_depth4(t))
+            if D is S.Infinity:
+                return cls._at_infinite_depth(t)
         if t.could_extract_minus_sign():
             return -cls(-t, D) if cls._odd else cls(-t, D)
         return None
@@ -149,8 +160,8 @@ class _DepthFunction(Function):  # type: ignore[misc]  # SymPy is untyped
         raise NotImplementedError
 
     @classmethod
-    def _radicals(cls, t: Any, s: Any) -> Any:
-        """Value at D = 4, where s is the sum returned by :func:`_sum_depth4`."""
+    def _at_depth_four(cls, t: Any, s: Any) -> Any:
+        # s is the sum returned by _sum_depth4
         raise NotImplementedError
 
     @staticmethod
@@ -166,17 +177,6 @@ class _DepthFunction(Function):  # type: ignore[misc]  # SymPy is untyped
         if argindex != 1:
             raise ArgumentIndexError(self, argindex)
         return self._slope()
-
-    def doit(self, **hints: Any) -> Any:
-        """Radicals at D = 4; otherwise the function itself."""
-        t, D = self.args
-        if hints.get("deep", True):
-            t = t.doit(**hints)
-        found = self.func(t, D)
-        return found.rewrite(sqrt) if isinstance(found, _DepthFunction) else found
-
-    def _eval_rewrite_as_sqrt(self, t: Any, D: Any, **hints: Any) -> Any:
-        return self._radicals(t, _sum_depth4(t)) if D == 4 else None
 
     def _eval_evalf(self, prec: int) -> Any:
         t, D = self.args
@@ -251,7 +251,7 @@ class q(_DepthFunction):  # noqa: N801  # SymPy functions are named in lower cas
         return first - log((1 + w) / 2)
 
     @classmethod
-    def _radicals(cls, t: Any, s: Any) -> Any:
+    def _at_depth_four(cls, t: Any, s: Any) -> Any:
         return (s - 1) * t**2 / s**3
 
     @staticmethod
@@ -293,7 +293,7 @@ class h_inverse(_DepthFunction):  # noqa: N801
         return t / (1 + sqrt(1 + t**2))
 
     @classmethod
-    def _radicals(cls, t: Any, s: Any) -> Any:
+    def _at_depth_four(cls, t: Any, s: Any) -> Any:
         return t / s**2
 
     @staticmethod
@@ -332,7 +332,7 @@ class h_inverse_complement(_DepthFunction):  # noqa: N801
         return 2 / (1 + sqrt(1 + t**2) + Abs(t))
 
     @classmethod
-    def _radicals(cls, t: Any, s: Any) -> Any:
+    def _at_depth_four(cls, t: Any, s: Any) -> Any:
         return 2 * s / (s**2 + Abs(t))
 
     def _slope(self) -> Any:
@@ -380,7 +380,7 @@ class q_second(_DepthFunction):  # noqa: N801
         return 1 / (w * (1 + w))
 
     @classmethod
-    def _radicals(cls, t: Any, s: Any) -> Any:
+    def _at_depth_four(cls, t: Any, s: Any) -> Any:
         return 1 / (s**2 * (2 * s - 3))
 
     @staticmethod

@@ -124,19 +124,10 @@ def _monomials(ctx: Any, series: list[Any], middle: Any, half: Any) -> list[Any]
 
 
 def start_iteration(xp: Any, t: Any, p: float, steps: int) -> Any:
-    """``f = -p log(1 - z)`` with ``h_D(z) = t > 0`` by Newton's method on ``f = log(t + (1+z)^-p)``.
-
-    The first guess is the step from f = 0, exact at both ends; the equation is nearly linear, with
-    slope between 1 and 2.
-    """
-    f = xp.log1p(t) * ((1.0 + t) / (2.0 + t))
+    """``f = -p log(1 - z)`` with ``h_D(z) = t > 0``, by a fixed number of Newton steps."""
+    f = _multiprecision.first_guess(xp, t)
     for _ in range(steps):
-        u = xp.exp(-f / p)
-        z = -xp.expm1(-f / p)
-        v_power_minus_one = xp.expm1(-p * xp.log1p(z))
-        v_power = 1.0 + v_power_minus_one
-        slope = 1.0 + v_power * u / ((1.0 + z) * (t + v_power))
-        f = f - (f - xp.log1p(t + v_power_minus_one)) / slope
+        f = _multiprecision.newton_step(xp, f, t, p)
     return f
 
 
