@@ -11,21 +11,22 @@ therefore refined in the pair ``(beta, nu)``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
+from scipy.linalg import cho_factor, cho_solve
 
 from .. import certificates
 from .._result import Result, Status
+from ..regularizer import Q
 from ._norms import least_squares_interpolant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..problems import Interpolation
-    from ..regularizer import Q, R
+    from ..regularizer import R
 
     Vector = NDArray[np.float64]
 
@@ -34,6 +35,8 @@ _LINEAR = 0.1
 _ON_THE_WAY = 1e-6
 """Primal residual, relative, that is enough to go on to the next alpha."""
 _STEPS_PER_ALPHA = 12
+_RIDGE = 1e-15
+"""Added to the unit diagonal of the Hessian, per sample: several times its rounding error."""
 
 
 @dataclass
@@ -49,12 +52,13 @@ class _Counter:
     """Newton steps taken, against their limit."""
 
     def __init__(self, limit: int) -> None:
-        self.used, self.limit = 0, limit
+        self.used, self.limit, self.exhausted = 0, limit, False
 
     def take(self) -> bool:
         """Count a step; whether it may be taken."""
-        self.used += 1
-        return self.used <= self.limit
+        self.exhausted = self.used >= self.limit
+        self.used += not self.exhausted
+        return not self.exhausted
 
 
 def solve(problem: Interpolation, reg: Q | R, *, tol: float, max_iterations: int) -> Result:
@@ -69,7 +73,7 @@ def solve(problem: Interpolation, reg: Q | R, *, tol: float, max_iterations: int
     elif not np.isfinite(state.beta).all():
         status = Status.NON_FINITE
     else:
-        status = Status.ITERATION_LIMIT if counter.used > counter.limit else Status.STALLED
+        status = Status.ITERATION_LIMIT if counter.exhausted else Status.STALLED
     return Result(state.beta, status, residuals, counter.used, dual=state.nu, value=value)
 
 
@@ -83,20 +87,23 @@ def _continue(problem: Interpolation, reg: Q | R, counter: _Counter) -> _State:
         return _State(target, beta, np.zeros(problem.shape[0]))
     start = max(target, float(np.log(size / _LINEAR)) / float(reg.homogeneity))
     state = _State(start, beta, np.zeros(problem.shape[0]))
-    step, here = 0.5, start
+    # the dual grows like log(1/alpha) at depth 2 and is bounded beyond
+    logarithmic = isinstance(reg, Q) and reg.D == 2
+    step, here, growth = 0.5, start, 1.0
     while True:
         current = reg if here == target else reg.at_log_alpha(here)
-        trial, steps = _newton(problem, current, state, here, counter)
+        trial, steps = _newton(problem, current, replace(state, nu=growth * state.nu), here, counter)
         if trial is not None:
             state = trial
             if here == target:
                 return state
             step *= 2.0 if steps <= _STEPS_PER_ALPHA // 3 else 1.0
-        elif here == start or step < 1e-6 or counter.used > counter.limit:
+        elif here == start or step < 1e-6 or counter.exhausted:
             return state  # what was reached is refined and judged by the caller
         else:
             step /= 4.0
         here = max(target, state.log_alpha - step)
+        growth = (start - here + 1.0) / (start - state.log_alpha + 1.0) if logarithmic else 1.0
 
 
 def _newton(
@@ -105,7 +112,9 @@ def _newton(
     """Damped Newton on the dual from the prediction; None if it does not settle in a few steps."""
     X, y = problem.X, problem.y
     scale = float(np.linalg.norm(y))
-    nu = _predict(problem, reg, state.beta)
+    if not np.isfinite(_weights(reg, state.beta)).all():
+        return None, 0  # alpha^D beyond the range of floats: nu is zero to rounding, the regularizer a quadratic
+    nu = _predict(problem, reg, state)
     theta = X.T @ nu
     if not np.isfinite(float(reg.conjugate(theta))):
         nu, theta = nu * (0.9 / np.abs(theta).max()), theta * (0.9 / np.abs(theta).max())
@@ -126,11 +135,12 @@ def _newton(
     return None, _STEPS_PER_ALPHA
 
 
-def _predict(problem: Interpolation, reg: Q | R, beta: Vector) -> Vector:
-    """Multipliers that solve the conditions linearised at beta."""
-    X = problem.X
+def _predict(problem: Interpolation, reg: Q | R, state: _State) -> Vector:
+    """Multipliers that solve the conditions linearised at beta; those that are not determined stay as they are."""
+    X, beta, nu = problem.X, state.beta, state.nu
     weights = _weights(reg, beta)
-    return _solve_normal(X, weights, problem.y - X @ beta + X @ (weights * np.asarray(reg.grad(beta))))
+    mismatch = np.asarray(reg.grad(beta)) - X.T @ nu
+    return nu + _solve_normal(X, weights, problem.y - X @ beta + X @ (weights * mismatch))
 
 
 def _weights(reg: Q | R, beta: Vector) -> Vector:
@@ -138,17 +148,17 @@ def _weights(reg: Q | R, beta: Vector) -> Vector:
 
 
 def _solve_normal(X: Vector, weights: Vector, right: Vector) -> Vector:
-    """Solve ``X diag(weights) X^T v = right``, in the range of the matrix if it is singular to rounding."""
+    """Solve ``X diag(weights) X^T v = right``, with v near 0 in directions that are singular to rounding.
+
+    Such directions are normal: at small alpha fewer coordinates than samples may carry all the weight, and what
+    the others contribute to ``X beta`` is below the rounding of y. A multiplier is then free within wide bounds,
+    and moving it by rounding errors over tiny weights would be the worst choice.
+    """
     matrix = (X * weights) @ X.T
     diagonal = np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
     scaled = matrix / diagonal[:, None] / diagonal  # unit diagonal: samples may differ in size
-    try:
-        solution = cho_solve(cho_factor(scaled), right / diagonal)
-    except LinAlgError:
-        values, vectors = eigh(scaled)
-        kept = values > values[-1] * len(values) * np.finfo(float).eps
-        solution = vectors[:, kept] @ ((vectors[:, kept].T @ (right / diagonal)) / values[kept])
-    return np.asarray(solution / diagonal)
+    scaled[np.diag_indices_from(scaled)] += _RIDGE * len(scaled)
+    return np.asarray(cho_solve(cho_factor(scaled), right / diagonal) / diagonal)
 
 
 def _line_search(reg: Q | R, theta: Vector, along: Vector, gain: float) -> float:
@@ -191,7 +201,7 @@ def _refine(
         if not np.isfinite(weights).all():
             break  # the curvature is below the range of floats
         grad = np.asarray(reg.grad(beta))
-        nu = _solve_normal(X, weights, y - X @ beta + X @ (weights * grad))
+        nu = _predict(problem, reg, state)
         change = weights * (X.T @ nu - grad)
         # a coordinate may at most halve or double, but for those at the level of alpha^D
         limit = 0.5 * (np.abs(beta) + weights)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from .. import certificates
-from .._result import InfeasibleError, Result, Status
+from .._result import ConvergenceError, InfeasibleError, Result, Status
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,11 +64,14 @@ def minimum_l1(problem: Interpolation, *, tol: float) -> Result:
     X, y = problem.X, problem.y
     least_squares_interpolant(problem)  # raises if there is no solution, with more to say than the LP
     d = problem.shape[1]
-    found = linprog(np.ones(2 * d), A_eq=np.hstack([X, -X]), b_eq=y, bounds=(0.0, None), method="highs")
+    # HiGHS takes its tolerances, and what it calls infinite, in the units of the data
+    unit_x, unit_y = float(np.abs(X).max()) or 1.0, float(np.abs(y).max()) or 1.0
+    both = np.hstack([X, -X]) / unit_x
+    found = linprog(np.ones(2 * d), A_eq=both, b_eq=y / unit_y, bounds=(0.0, None), method="highs")
     if found.x is None:
-        raise InfeasibleError(f"the linear program of the l1 norm was not solved: {found.message}")
-    beta = found.x[:d] - found.x[d:]
-    dual = found.eqlin.marginals
+        raise ConvergenceError(f"the linear program of the l1 norm was not solved: {found.message}")
+    beta = (found.x[:d] - found.x[d:]) * (unit_y / unit_x)
+    dual = found.eqlin.marginals / unit_x
     value = float(np.abs(beta).sum())
     scale = float(np.linalg.norm(y)) or 1.0
     residuals = {
