@@ -48,6 +48,9 @@ def _kind_of_one(name: str, value: Any) -> Kind | None:
     if isinstance(value, list | tuple):
         return _kind_of_one(name, as_object_array(value)) if _holds_objects(value) else Kind.NUMPY
     if isinstance(value, _loaded("torch", "Tensor")):
+        tensor: Any = value
+        if tensor.is_complex():
+            raise TypeError(f"{name} must be real, got a tensor of dtype {tensor.dtype}")
         return Kind.TORCH
     if isinstance(value, _loaded("sympy", "Basic", "MatrixBase")):
         return Kind.SYMPY

@@ -71,10 +71,11 @@ def residuals(
 def estimate_dual(problem: Interpolation, reg: Regularizer, beta: NDArray[np.float64]) -> NDArray[np.float64]:
     """Multipliers nu, ``(N,)``, for which ``X^T nu`` is nearest to ``grad reg(beta)`` in the inverse Hessian."""
     root = np.sqrt(_inverse_hessian(reg, beta))
-    solution: NDArray[np.float64] = np.linalg.lstsq(
-        root[:, None] * problem.X.T, root * np.asarray(reg.grad(beta)), rcond=None
-    )[0]
-    return solution
+    matrix = root[:, None] * problem.X.T
+    size = np.linalg.norm(matrix, axis=0)
+    size[size == 0.0] = 1.0  # samples may differ in units
+    solution: NDArray[np.float64] = np.linalg.lstsq(matrix / size, root * np.asarray(reg.grad(beta)), rcond=None)[0]
+    return solution / size
 
 
 def _inverse_hessian(reg: Regularizer, beta: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -27,7 +27,9 @@ class Regularizer(ABC):
         terms = self._evaluate(name, x, kind)
         if kind in {Kind.NUMPY, Kind.TORCH}:
             return terms.sum()
-        return sum(terms) if np.ndim(terms) or hasattr(terms, "rows") else terms
+        if hasattr(terms, "rows"):
+            return sum(terms)
+        return sum(np.asarray(terms, dtype=object).ravel()) if isinstance(terms, list | np.ndarray) else terms
 
     def __call__(self, beta: Any) -> Any:
         """Value at `beta`, a scalar."""

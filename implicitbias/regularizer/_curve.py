@@ -12,6 +12,7 @@ Kernels are written against ``xp`` (NumPy or torch) like those of :mod:`.special
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +26,19 @@ from ..special._tables import kernel_constants
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..special._depth import DepthConstants
+    from ..special._tables import KernelConstants
     from ._scale import BinaryPower
 
 __all__ = ["ScaledCurve"]
 
 _LOG2 = math.log(2.0)
-# log 2 in two parts; the first has 20 trailing zero bits, so integers below 2^20 times it are exact
-_LOG2_HIGH = 0.6931471803691238
-_LOG2_LOW = 1.9082149292705877e-10
+# log 2 in three parts; integers below 2^29 times the first two, of 24 bits each, are exact
+_LOG2_PARTS = (
+    float.fromhex("0x1.62e430p-1"),
+    float.fromhex("-0x1.05c610p-29"),
+    float.fromhex("-0x1.950d871319ff0p-54"),
+)
 _ASYMPTOTIC = 100
 """Binary exponent of x from which on, either way, the leading asymptotics are exact to rounding."""
 
@@ -58,9 +64,17 @@ def _power(xp: Any, fraction: Any, exponent: Any, power: float, power_low: float
 class ScaledCurve:
     """Kernels of ``S(b) = c q_D(b/c)`` for a validated depth and ``c = mantissa * 2**exponent``."""
 
-    def __init__(self, D: Any, c: BinaryPower) -> None:
+    def __init__(
+        self,
+        D: Any,
+        c: BinaryPower,
+        depth_constants: Callable[[Any], DepthConstants] = constants,
+        kernel_constants: Callable[[str, Any], KernelConstants] = kernel_constants,
+    ) -> None:
         self.D, self.c = D, c
-        self._p = math.inf if D == 2 else constants(D).p
+        self._constants: Any = None if D == 2 else depth_constants(D)
+        self._kernel_constants = kernel_constants
+        self._p = math.inf if D == 2 else self._constants.p
         self._curvature_at_zero = 0.5 if D == 2 else 0.5 / self._p
 
     def _special(self, name: str, xp: Any, x: Any) -> Any:
@@ -72,7 +86,7 @@ class ScaledCurve:
                 "h": _float.h2,
                 "q_conjugate": _float.q2_conjugate,
             }[name](xp, x)
-        return getattr(_float, name)(xp, x, kernel_constants(name, self.D))
+        return getattr(_float, name)(xp, x, self._kernel_constants(name, self.D))
 
     # ---- functions of b ----
 
@@ -115,7 +129,7 @@ class ScaledCurve:
             if self.D == 2:
                 return xp.abs(b) * (log_x - 1.0)
             # 1 - (D/2) u with u = x^(-1/p), through expm1: near D = 2 the two nearly cancel
-            c = constants(self.D)
+            c = self._constants
             return xp.abs(b) * -xp.expm1(math.log1p(1.0 / c.m) - c.inverse_p * log_x)
 
         def near(b: Any, f: Any, k: Any) -> Any:
@@ -131,7 +145,7 @@ class ScaledCurve:
 
         def far(b: Any, f: Any, k: Any) -> Any:
             log_x = self._log_x(xp, f, k)
-            return log_x if self.D == 2 else -xp.expm1(-constants(self.D).inverse_p * log_x)
+            return log_x if self.D == 2 else -xp.expm1(-self._constants.inverse_p * log_x)
 
         def near(b: Any, f: Any, k: Any) -> Any:
             return _ldexp(xp, f * self._curvature_at_zero, k)
@@ -148,7 +162,7 @@ class ScaledCurve:
         def far(b: Any, f: Any, k: Any) -> Any:
             if self.D == 2:
                 return 1.0 / xp.abs(b)
-            c = constants(self.D)
+            c = self._constants
             mantissa, exponent = _power(xp, f, k, -c.inverse_p, -c.inverse_p_low)
             # x^(-1/p) alone may underflow where its quotient by |b| does not
             fraction, shift = xp.frexp(xp.abs(b))
@@ -177,7 +191,8 @@ class ScaledCurve:
 
             def leading(s: Any) -> tuple[Any]:
                 n = xp.round(s / _LOG2)
-                rest = (s - n * _LOG2_HIGH) - n * _LOG2_LOW
+                high, middle, low = _LOG2_PARTS
+                rest = ((s - n * high) - n * middle) - n * low
                 return (self._times_c(xp, factor * xp.exp(rest), n),)
         else:
             threshold = math.exp(-600.0 / extra) if extra else 0.0
@@ -185,7 +200,7 @@ class ScaledCurve:
 
             def leading(s: Any) -> tuple[Any]:
                 f, k = xp.frexp(1.0 - s)
-                c = constants(self.D)
+                c = self._constants
                 low = c.m_low if name == "q_conjugate" else c.p_low
                 k = xp.asarray(k, dtype=xp.float64)
                 mantissa, exponent = _power(xp, f, k, -extra, -low)
@@ -195,16 +210,21 @@ class ScaledCurve:
 
     def conjugate(self, xp: Any, s: Any) -> Any:
         """``S*(s) = c q_D*(s)``."""
-        m = 0.0 if self.D == 2 else constants(self.D).m
+        m = 0.0 if self.D == 2 else self._constants.m
         factor = 1.0 if self.D == 2 else 1.0 / m
-        return self._dual(
-            xp,
-            s,
-            "q_conjugate",
-            factor=factor,
-            extra=m,
-            plain=lambda s: self._special("q_conjugate", xp, s),
-        )
+
+        def tiny(s: Any) -> tuple[Any]:
+            f, k = xp.frexp(s)  # s^2 alone may underflow where c s^2 does not
+            return (
+                self._times_c(xp, f * f * (0.5 / self._curvature_at_zero), 2.0 * xp.asarray(k, dtype=xp.float64)),
+            )
+
+        def rest(s: Any) -> tuple[Any]:
+            plain = functools.partial(self._special, "q_conjugate", xp)
+            return (self._dual(xp, s, "q_conjugate", factor=factor, extra=m, plain=plain),)
+
+        s = xp.abs(s)
+        return apply_where(xp, s < 2.0**-_ASYMPTOTIC, tiny, rest, s)[0]
 
     def curve(self, xp: Any, s: Any) -> Any:
         """``S*'(s) = c h_D(s)``: the predictor as a function of the dual coordinate."""
@@ -221,7 +241,7 @@ class ScaledCurve:
         def plain(s: Any) -> Any:
             inside = xp.where(s < 1.0, s, 0.0)
             u, v = 1.0 - inside, 1.0 + inside
-            big, small = _float.powers(xp, inside, u, v, p, constants(self.D).p_low)
+            big, small = _float.powers(xp, inside, u, v, p, self._constants.p_low)
             value = p * (big / u + small / v)
             return xp.where(s < 1.0, value, xp.where(s == 1.0, math.inf, math.nan))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..special._depth import constants
+from ..special._tables import kernel_constants
 from ..special._torch import FUNCTIONS, differentiable, h_prime, traced
 from ._curve import ScaledCurve
 from ._scale import BinaryPower
@@ -16,14 +17,28 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-_MODERATE = 300
-"""Binary exponents of c up to which ``c q(b/c)`` is formed directly."""
+_MODERATE = {torch.float64: 300, torch.float32: 30, torch.bfloat16: 30}
+"""Binary exponents of c up to which ``c q(b/c)`` is formed directly.
+
+In float64 that keeps full accuracy for ``1e-200 < |b| < 1e200``, in float32 for ``1e-28 < |b| < 1e28``.
+"""
+
+
+# a compiled graph takes constants as literals instead of tracing how they are found
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # torch leaves it unannotated
+def _depth_constants(D: Any) -> Any:
+    return constants(D)
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # torch leaves it unannotated
+def _kernel_constants(kernel: str, D: Any) -> Any:
+    return kernel_constants(kernel, D)
 
 
 def _kernel(name: str) -> Callable[..., Any]:
     def value(x: Any, D: Any, mantissa: float, exponent: int) -> Any:
         result = x.dtype if x.dtype.is_floating_point else torch.get_default_dtype()
-        curve = ScaledCurve(D, BinaryPower(mantissa, exponent))
+        curve = ScaledCurve(D, BinaryPower(mantissa, exponent), _depth_constants, _kernel_constants)
         return getattr(curve, name)(torch, x.to(torch.float64)).to(result)
 
     return value
@@ -35,7 +50,7 @@ def _third(b: Any, D: Any, mantissa: float, exponent: int) -> Any:
     At b = 0 it vanishes, S'' being even.
     """
     away = torch.where(b == 0.0, torch.ones_like(b), b)
-    order = 1.0 if D == 2 else 1.0 + 1.0 / constants(D).p
+    order = 1.0 if D == 2 else 1.0 + 1.0 / _depth_constants(D).p
     wide = away.to(torch.float64)
     log2_x = torch.log2(torch.abs(wide)) - exponent
     x = torch.exp2(torch.clamp(log2_x, -60.0, 60.0)) / mantissa
@@ -63,7 +78,8 @@ _EXTREME = {
 
 def evaluate(name: str, x: Any, D: Any, c: BinaryPower) -> Any:
     """Kernel `name` of :class:`._curve.ScaledCurve`, differentiable."""
-    if abs(c.exponent) > _MODERATE:
+    x = as_real(x)
+    if abs(c.exponent) > _MODERATE.get(x.dtype, -1):
         return _EXTREME[name](x, D, c.mantissa, c.exponent)
     scale = c.mantissa * 2.0**c.exponent
     if name == "value":
@@ -81,5 +97,27 @@ def evaluate(name: str, x: Any, D: Any, c: BinaryPower) -> Any:
 
 def constant_like(array: Any, x: Any) -> Any:
     """`array` as a tensor of the device and floating dtype of `x`."""
-    dtype = x.dtype if x.dtype.is_floating_point else torch.get_default_dtype()
-    return torch.as_tensor(array.copy(), dtype=dtype, device=x.device)
+    return torch.as_tensor(array.copy(), dtype=as_real(x).dtype, device=x.device)
+
+
+def as_real(x: Any) -> Any:
+    """`x` in a floating dtype; integers in the default one."""
+    if x.dtype.is_complex:
+        raise TypeError(f"the argument must be real, got a tensor of dtype {x.dtype}")
+    return x if x.dtype.is_floating_point else x.to(torch.get_default_dtype())
+
+
+def kept_constant_like(array: Any, x: Any, kept: dict[Any, Any]) -> Any:
+    """:func:`constant_like`, copied once per device: a copy in every call would make the host wait.
+
+    Traced, fake and inference tensors are not kept, nor is a real one handed to them.
+    """
+    if type(x) not in {torch.Tensor, torch.nn.Parameter}:
+        return constant_like(array, x)
+    key = (x.device, x.dtype)
+    if key in kept:
+        return kept[key]
+    constant = constant_like(array, x)
+    if not torch.compiler.is_compiling() and type(constant) is torch.Tensor and not constant.is_inference():
+        kept[key] = constant
+    return constant

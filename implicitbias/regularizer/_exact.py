@@ -34,7 +34,7 @@ def shape_exponents(name: str, k: Any) -> tuple[Any, Any]:
 
 def evaluate(name: str, x: Any, D: Any, scale: Scale, k: Any, w0: float | None) -> Any:
     """Value of the function `name` (a kernel name of :class:`._curve.ScaledCurve`) at `x`."""
-    if hasattr(x, "_mpf_"):
+    if hasattr(x, "context"):  # mpmath; a SymPy Float has _mpf_ too
         ctx = x.context
         with ctx.workprec(ctx.prec + _GUARD_BITS):
             exponent = as_mpf(ctx, k)
@@ -84,5 +84,5 @@ def _scaled(name: str, x: Any, D: Any, c: Any) -> Any:
     if D == 2:
         return c * (special.q_conjugate(x, D) + 2)  # h' = 2 cosh
     depth = D if hasattr(D, "_mpf_") else Fraction(D)
-    p = as_mpf(x.context, depth / (depth - 2)) if hasattr(x, "_mpf_") else _sympy_number(depth / (depth - 2))
+    p = as_mpf(x.context, depth / (depth - 2)) if hasattr(x, "context") else _sympy_number(depth / (depth - 2))
     return c * p * ((1 - abs(x)) ** (-p - 1) + (1 + abs(x)) ** (-p - 1))

@@ -88,11 +88,7 @@ class _Scaled(Regularizer):
 
         c, w0 = self._float_curve().c, None
         if self._w0 is not None:
-            # copied once per device: a copy in every call would make the host wait
-            key = (x.device, x.dtype)
-            if key not in self._w0_tensors:
-                self._w0_tensors[key] = _curve_torch.constant_like(self._w0, x)
-            w0 = self._w0_tensors[key]
+            w0 = _curve_torch.kept_constant_like(self._w0, x, self._w0_tensors)
         return self._shaped(name, x, w0, lambda b: _curve_torch.evaluate(name, b, self._D, c))
 
     def _exact(self, name: str, x: Any) -> Any:

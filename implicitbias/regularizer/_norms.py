@@ -28,11 +28,13 @@ class L1(Regularizer):
         if name in {"curve", "curve_slope"}:
             raise NotImplementedError("the conjugate of the l1 norm is an indicator: it has no gradient")
         if kind is Kind.NUMPY:
-            return self._float(np, name, np.asarray(x))
+            return self._float(np, name, _float_array(x))
         if kind is Kind.TORCH:
             import torch
 
-            return self._float(torch, name, x)
+            from . import _curve_torch
+
+            return self._float(torch, name, _curve_torch.as_real(x))
         import mpmath
         import sympy
 
@@ -107,11 +109,12 @@ class L2(Regularizer):
         }
         term = terms[name]
         if kind is Kind.NUMPY:
-            return term(np.asarray(x), 1.0 if weights is None else weights)
+            with np.errstate(over="ignore"):  # infinity is the correctly rounded result
+                return term(_float_array(x), 1.0 if weights is None else weights)
         if kind is Kind.TORCH:
             from . import _curve_torch
 
-            return term(x, 1 if weights is None else _curve_torch.constant_like(weights, x))
+            return term(_curve_torch.as_real(x), 1 if weights is None else _curve_torch.constant_like(weights, x))
         # a float64 weight multiplies an mpmath or SymPy number exactly as it stands
         return map_elements(x, lambda i, v: term(v, 1 if weights is None else float(weights[i % weights.size])))
 
@@ -123,6 +126,12 @@ class L2(Regularizer):
 
     def __hash__(self) -> int:
         return hash((L2, repr(self)))
+
+
+def _float_array(x: Any) -> NDArray[Any]:
+    """`x` as an array of floats: products of short integers would wrap around."""
+    array: NDArray[Any] = np.asarray(x)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def _positive_vector(weights: ArrayLike) -> NDArray[np.float64]:

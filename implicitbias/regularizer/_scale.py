@@ -50,12 +50,13 @@ class Scale:
         self.exact: tuple[int, ...] = ()
         sympy = sys.modules.get("sympy")
         if sympy is not None and isinstance(source, sympy.Basic):
-            if is_log or source.is_positive is False or source.is_extended_real is False:
+            impossible = source is sympy.nan or source.is_positive is False or source.is_extended_real is False
+            if is_log or not isinstance(source, sympy.Expr) or impossible:
                 raise ValueError(f"{name} must be {accepted}, got the expression {source}")
             if not source.is_Rational:
                 self.symbol = source
                 return
-            source = Fraction(int(source.p), int(source.q))
+            self.source = source = Fraction(int(source.p), int(source.q))
         exact = _exact(source)
         if exact is None:
             raise TypeError(f"{name} must be {accepted}, got {source!r} of type {type(source).__name__}")

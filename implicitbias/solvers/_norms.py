@@ -31,12 +31,13 @@ def least_squares_interpolant(
     """
     X, y = problem.X, problem.y
     root: Any = 1.0 if weights is None else 1.0 / np.sqrt(weights)
-    scaled, _, rank, singular = np.linalg.lstsq(X * root, y, rcond=None)
+    unit = _row_units(X)
+    scaled, _, rank, singular = np.linalg.lstsq(X * root / unit[:, None], y / unit, rcond=None)
     beta: NDArray[np.float64] = scaled * root
     residual = X @ beta - y
     # rounding of a least-squares solution: eps times condition, generously
-    bound = 1e-10 * (np.linalg.norm(y) + np.linalg.norm(singular) * np.linalg.norm(scaled))
-    if np.linalg.norm(residual) > bound:
+    bound = 1e-10 * (np.linalg.norm(y / unit) + np.linalg.norm(singular) * np.linalg.norm(scaled))
+    if np.linalg.norm(residual / unit) > bound:
         worst = np.argsort(-np.abs(residual))[:3]
         rows = ", ".join(f"row {int(i)} is off by {residual[i]:.3g}" for i in worst)
         N, d = problem.shape
@@ -45,6 +46,12 @@ def least_squares_interpolant(
             f"residual is {np.linalg.norm(residual):.3g} (||y|| = {np.linalg.norm(y):.3g}); {rows}"
         )
     return beta
+
+
+def _row_units(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Largest entry of each row, 1 for a row of zeros: samples may differ in units."""
+    unit: NDArray[np.float64] = np.abs(X).max(axis=1)
+    return np.where(unit == 0.0, 1.0, unit)
 
 
 def minimum_l2(problem: Interpolation, reg: L2, *, tol: float) -> Result:
@@ -65,13 +72,14 @@ def minimum_l1(problem: Interpolation, *, tol: float) -> Result:
     least_squares_interpolant(problem)  # raises if there is no solution, with more to say than the LP
     d = problem.shape[1]
     # HiGHS takes its tolerances, and what it calls infinite, in the units of the data
-    unit_x, unit_y = float(np.abs(X).max()) or 1.0, float(np.abs(y).max()) or 1.0
-    both = np.hstack([X, -X]) / unit_x
-    found = linprog(np.ones(2 * d), A_eq=both, b_eq=y / unit_y, bounds=(0.0, None), method="highs")
+    unit = _row_units(X)
+    size = float(np.abs(y / unit).max()) or 1.0
+    both = np.hstack([X, -X]) / unit[:, None]
+    found = linprog(np.ones(2 * d), A_eq=both, b_eq=y / unit / size, bounds=(0.0, None), method="highs")
     if found.x is None:
         raise ConvergenceError(f"the linear program of the l1 norm was not solved: {found.message}")
-    beta = (found.x[:d] - found.x[d:]) * (unit_y / unit_x)
-    dual = found.eqlin.marginals / unit_x
+    beta = (found.x[:d] - found.x[d:]) * size
+    dual = found.eqlin.marginals / unit
     value = float(np.abs(beta).sum())
     scale = float(np.linalg.norm(y)) or 1.0
     residuals = {

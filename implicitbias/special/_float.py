@@ -191,7 +191,16 @@ def _conjugate_far(xp: Any, z: Any, u: Any, v: Any, c: KernelConstants) -> Any:
 
     def direct(z: Any, u: Any, v: Any) -> tuple[Any]:
         big, small = powers(xp, z, u, v, c.m, c.m_low)
-        return (((big - 1.0) + (small - 1.0)) / c.m,)
+        value = ((big - 1.0) + (small - 1.0)) / c.m
+        scaled: tuple[Any] = apply_where(
+            xp, big < np.inf, lambda value, *_: (value,), beyond_floats, value, z, u, v
+        )
+        return scaled
+
+    def beyond_floats(_: Any, z: Any, u: Any, v: Any) -> tuple[Any]:
+        # u^-m overflows before u^-m/m does
+        half = powers(xp, z, u, v, 0.5 * c.m, 0.5 * c.m_low)[0]
+        return ((half / c.m) * half,)
 
     def stable(z: Any, u: Any, v: Any) -> tuple[Any]:
         # two positive terms, of which m -> 0 leaves the second

@@ -13,6 +13,8 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import mpmath
+
 from ._depth import exact_depth
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ def _scoped(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapper(x: Any, *args: Any) -> Any:
+        if not hasattr(x, "context"):
+            x = as_mpf(mpmath.mp, x)  # a plain number among mpmath numbers
         ctx = x.context
         if ctx.isnan(x):
             return +x
@@ -137,13 +141,14 @@ def q(ctx: Any, t: Any, D: Any) -> Any:
     if D == 2:
         s = ctx.asinh(t / 2)
         return t * (s - ctx.tanh(s / 2))
-    z, u = solve_h(ctx, t, D)
-    return z * t - _conjugate(ctx, z, u, D)
+    with ctx.workprec(ctx.prec + max(0, ctx.mag(ctx.log1p(t)))):  # H is a power of t
+        z, u = solve_h(ctx, t, D)
+        return z * t - _conjugate(ctx, z, u, D)
 
 
 @_scoped
 def q_second(ctx: Any, t: Any, D: Any) -> Any:
-    """``q_D''(t) = 1/h_D'(z)``, with ``h_D' = p [(1-z)^{-p-1} + (1+z)^{-p-1}]``."""
+    """``q_D''(t) = 1/h_D'(z)``, with ``h_D' = p [(t + V)/(1-z) + V/(1+z)]``, ``V = (1+z)^-p``."""
     if ctx.isinf(t):
         return ctx.zero
     if D == 2:
@@ -151,8 +156,10 @@ def q_second(ctx: Any, t: Any, D: Any) -> Any:
     p, _ = _exponents(ctx, D)
     if t == 0:
         return 1 / (2 * p)
-    z, u = solve_h(ctx, abs(t), D)
-    return 1 / (p * (ctx.power(u, -p - 1) + ctx.power(1 + z, -p - 1)))
+    t = abs(t)
+    z, u = solve_h(ctx, t, D)
+    small = ctx.exp(-p * ctx.log1p(z))
+    return 1 / (p * ((t + small) / u + small / (1 + z)))
 
 
 @_scoped
@@ -191,5 +198,6 @@ def q_conjugate(ctx: Any, s: Any, D: Any) -> Any:
         return ctx.inf
     if s == 0:
         return s
-    with ctx.workprec(ctx.prec + max(0, -ctx.mag(1 - s)) + 10):
+    _, m = _exponents(ctx, D)
+    with ctx.workprec(ctx.prec + max(0, -ctx.mag(1 - s)) + max(0, ctx.mag(m)) + 10):
         return _conjugate(ctx, s, 1 - s, D)

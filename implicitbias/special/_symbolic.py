@@ -208,6 +208,10 @@ class _DepthFunction(Function):  # type: ignore[misc]  # SymPy is untyped
         text = rf"{self._latex_name.format(D=D)}\left({t}\right)"
         return text if exp is None else rf"{{\left({text}\right)}}^{{{exp}}}"
 
+    def _torchcode(self, printer: Any) -> str:
+        # SymPy's torch printer, unlike the others, does not know the functions that lambdify brings along
+        return f"{self.func.__name__}({', '.join(printer._print(a) for a in self.args)})"
+
     @classmethod
     def _imp_for(cls, name: str) -> Callable[[Any, Any], Any]:
         def numeric(t: Any, D: Any) -> Any:
@@ -413,7 +417,7 @@ def _outside(s: Any, D: Any) -> bool:
 
 def h(s: Any, D: Any) -> Any:
     """``h_D(s) = (1-s)^-p - (1+s)^-p``, for ``|s| < 1``; ``2 sinh(s)`` at D = 2; `h_inverse` is undone."""
-    D = _rational(D)
+    s, D = sympify(s), _rational(D)
     _require_real("s", s)
     if isinstance(s, h_inverse) and s.args[1] == D:
         return s.args[0]
@@ -431,7 +435,7 @@ def h(s: Any, D: Any) -> Any:
 
 def q_conjugate(s: Any, D: Any) -> Any:
     """``H_D(s)``, the integral of `h`, for ``|s| < 1``; ``2 (cosh(s) - 1) = 4 sinh(s/2)^2`` at D = 2."""
-    D = _rational(D)
+    s, D = sympify(s), _rational(D)
     _require_real("s", s)
     if s.is_Float:
         return _number("q_conjugate", s, D, s._prec)

@@ -27,6 +27,12 @@ def _constants(kernel: str, D: Any) -> Any:
     return kernel_constants(kernel, D)
 
 
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _exponents(D: Any) -> Any:
+    """Exponents of the depth, likewise literals in a compiled graph."""
+    return constants(D)
+
+
 class Scalar(NamedTuple):
     """A function of ``(x, *parameters)``: bare, for compiled graphs, and with its stated derivative."""
 
@@ -102,7 +108,7 @@ def _q_third(t: Any, D: Any) -> Any:
     """
     if D == 2:
         return -t * _Q_SECOND.apply(t, D) ** 3
-    c = constants(D)
+    c = _exponents(D)
     wide = t.to(torch.float64)
     u = _COMPLEMENT.apply(wide, D)
     v = 2.0 - u
@@ -119,7 +125,7 @@ def h_prime(s: Any, D: Any) -> Any:
     """``h'``: ``2 cosh(s)``, or ``p [(1-|s|)^{-p-1} + (1+|s|)^{-p-1}]``; differentiable by tracing."""
     if D == 2:
         return 2.0 * torch.cosh(s)
-    p, z = constants(D).p, torch.abs(s)
+    p, z = _exponents(D).p, torch.abs(s)
     return p * ((1.0 - z) ** (-p - 1.0) + (1.0 + z) ** (-p - 1.0))
 
 

@@ -82,7 +82,7 @@ class Objective:
     def set(self, flat: Tensor) -> None:
         """Overwrite the parameters by the entries of `flat`, shape ``(n,)``."""
         with torch.no_grad():
-            for parameter, part in zip(self.parameters, flat.split(self._sizes), strict=True):
+            for parameter, part in zip(self.parameters, torch.split(flat, self._sizes), strict=True):
                 parameter.copy_(part.view_as(parameter))
 
     def set_array(self, flat: FloatArray) -> None:
@@ -99,7 +99,8 @@ class Objective:
         self.gradients += 1
         with torch.enable_grad():
             loss = self._scalar()
-            parts = torch.autograd.grad(loss, self.parameters, create_graph=create_graph)
+            # A parameter the loss does not use has gradient zero.
+            parts = torch.autograd.grad(loss, self.parameters, create_graph=create_graph, materialize_grads=True)
             return loss, torch.cat([part.reshape(-1) for part in parts])
 
     def hessian(self) -> Tensor:
@@ -108,10 +109,30 @@ class Objective:
         _, gradient = self.gradient(create_graph=True)
         self.gradients -= 1
         basis = torch.eye(self.size, dtype=gradient.dtype, device=gradient.device)
+        return self.curve(gradient, basis)
+
+    def curve(self, gradient: Tensor, directions: Tensor) -> Tensor:
+        """Return the Hessian times one direction ``(n,)`` or several ``(k, n)``, in the shape of `directions`.
+
+        Parameters
+        ----------
+        gradient
+            From :meth:`gradient` with ``create_graph``, at the present parameters.
+        directions
+            One direction, or one per row.
+        """
+        if not gradient.requires_grad:  # the loss is linear in the parameters
+            return torch.zeros_like(directions)
+        batched = directions.dim() == 2
         parts = torch.autograd.grad(
-            gradient, self.parameters, basis, is_grads_batched=True, materialize_grads=True
+            gradient,
+            self.parameters,
+            directions,
+            retain_graph=True,
+            is_grads_batched=batched,
+            materialize_grads=True,
         )
-        return torch.cat([part.reshape(self.size, -1) for part in parts], dim=1)
+        return torch.cat([part.reshape(*directions.shape[:-1], -1) for part in parts], dim=-1)
 
     def predictor(self) -> FloatArray:
         """Return the module's ``predictor()`` where it has one, its flat parameters otherwise."""

@@ -13,13 +13,11 @@ from ._objective import Callback, Loss, Objective, Run
 
 __all__ = ["curvature", "train_by_descent"]
 
-_STABLE_FRACTION: Final = (
-    0.5  # of 1 / lambda_max, a quarter of the stability limit: no oscillation, no overshoot
-)
+_STABLE_FRACTION: Final = 0.5  # of 1 / lambda_max, a quarter of the stability limit: no oscillation, no overshoot
 _DRIFT: Final = (
     0.1  # relative change of the weights after which the curvature is looked at again; see _STABLE_FRACTION
 )
-_PATIENCE: Final = 10_000  # steps without a new smallest loss: what is left is rounding or a limit cycle
+_PATIENCE: Final = 5000  # steps without a new smallest loss: what is left is rounding or a limit cycle
 
 
 def curvature(module: nn.Module, loss: Loss, *, iterations: int = 100, rtol: float = 1e-3) -> float:
@@ -138,10 +136,7 @@ def _power_iteration(
     vector = start / start.norm()
     estimate = 0.0
     for _ in range(iterations):
-        parts = torch.autograd.grad(
-            gradient, objective.parameters, vector, retain_graph=True, materialize_grads=True
-        )
-        image = torch.cat([part.reshape(-1) for part in parts])
+        image = objective.curve(gradient, vector)
         previous, estimate = estimate, image.norm().item()
         if estimate == 0 or not math.isfinite(estimate):
             break

@@ -62,9 +62,7 @@ class DiagonalNetwork(nn.Module):
         if not (2 <= depth < float("inf")):
             raise ValueError(f"depth must be a finite number of at least 2, got {depth}")
         if not (0 < float(alpha) < float("inf")):
-            raise ValueError(
-                f"alpha must be positive and representable as a float to be trained from, got {alpha}"
-            )
+            raise ValueError(f"alpha must be positive and representable as a float to be trained from, got {alpha}")
         kind = torch.float64 if dtype is None else dtype
         shape = torch.ones(d, dtype=kind) if w0 is None else torch.as_tensor(w0).detach().to("cpu", kind)
         if shape.shape != (d,):

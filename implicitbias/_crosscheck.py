@@ -1,0 +1,161 @@
+"""The predicted end point of training against the trained one.
+
+The prediction solves ``min Q(beta) s.t. X beta = y`` and never trains; the training follows gradients by
+autograd and knows nothing of ``Q``. What the two share is this file and the data, so agreement to many
+digits is evidence for both.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._report import MinimumNorms, Report
+from .certificates import residuals
+from .problems import Interpolation
+from .regularizer import L1, L2, Q
+from .solvers import interpolate
+
+__all__ = ["MinimumNorms", "Report", "crosscheck", "minimum_norms"]
+
+_TRAINERS = ("flow", "descent")
+
+
+def minimum_norms(X: ArrayLike, y: ArrayLike) -> MinimumNorms:
+    """Solve ``X beta = y`` with the least l1 norm and with the least Euclidean norm.
+
+    Parameters
+    ----------
+    X, y
+        As for :func:`implicitbias.interpolate`.
+
+    Raises
+    ------
+    InfeasibleError
+        If ``X beta = y`` has no solution.
+    ConvergenceError
+        If the linear program of the l1 norm ends without a solution for another reason.
+
+    Notes
+    -----
+    Where the least l1 norm has several solutions, one of them is returned.
+    """
+    return MinimumNorms(l1=interpolate(X, y, L1()), l2=interpolate(X, y, L2()))
+
+
+def crosscheck(
+    X: ArrayLike,
+    y: ArrayLike,
+    alpha: float | str,
+    D: float = 2,
+    *,
+    w0: ArrayLike | None = None,
+    loss: str = "squared",
+    device: str | None = None,
+    trainer: str = "flow",
+    agreement: float = 1e-6,
+    minimum: MinimumNorms | None = None,
+    **options: Any,
+) -> Report:
+    r"""Predict where training a diagonal network must end, train it, and compare.
+
+    The prediction is ``argmin Q(beta) s.t. X beta = y`` for the regularizer `Q` of the initialization; the
+    training minimizes ``||X beta - y||^2`` by autograd from the weights ``alpha * w0``.
+
+    Parameters
+    ----------
+    X, y
+        Design matrix ``(N, d)`` and targets ``(N,)``; there must be a `beta` with ``X beta = y``.
+    alpha
+        Scale of the initialization; also a string such as ``"1e-3"``.
+    D
+        Depth, a real number of at least 2.
+    w0
+        Shape of the initialization, ``(d,)``, positive; ones when None.
+    loss
+        Only ``"squared"``.
+    device
+        Torch device to train on; the CPU when None.
+    trainer
+        ``"flow"`` for the adaptive integrator of gradient flow, ``"descent"`` for gradient descent, whose
+        end point is off by the first order of its step size.
+    agreement
+        Relative distance up to which the end points are said to agree.
+    minimum
+        :func:`minimum_norms` of the same data, where it is known already.
+    **options
+        Passed on to :func:`implicitbias.train.train_by_flow` or :func:`implicitbias.train.train_by_descent`:
+        tolerances, limits, callback.
+
+    Returns
+    -------
+    Report
+        Whatever happened: a trainer or solver that ended early is in :attr:`Report.complaint`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range; `loss` other than squared, as the end points of the other losses lie
+        at infinity.
+    InfeasibleError
+        If ``X beta = y`` has no solution.
+    ModuleNotFoundError
+        If torch is not installed.
+
+    Notes
+    -----
+    Source: Woodworth et al. (2020), theorems 1 and 3.
+    """
+    if loss != "squared":
+        raise ValueError(
+            f"loss must be 'squared', got {loss!r}: training with another loss has no end point to compare"
+        )
+    if trainer not in _TRAINERS:
+        raise ValueError(f"trainer must be one of {', '.join(_TRAINERS)}, got {trainer!r}")
+    if not 0 < agreement < math.inf:
+        raise ValueError(f"agreement must be positive and finite, got {agreement}")
+    problem = Interpolation(X, y)
+    reg = Q(alpha, D=D, w0=w0)
+    from .train import DiagonalNetwork, train_by_descent, train_by_flow
+
+    # Before anything expensive: training is the long part, and a bad device or alpha shows here.
+    points, targets = _on_device(problem, device)
+    network = DiagonalNetwork(problem.shape[1], D, alpha, w0, device=points.device)
+    least = minimum_norms(problem.X, problem.y) if minimum is None else minimum
+    predicted = interpolate(problem.X, problem.y, reg, throw=False)
+
+    train = train_by_flow if trainer == "flow" else train_by_descent
+    trained = train(network, lambda: (network(points) - targets).square().sum(), **options)
+    size = float(np.linalg.norm(predicted.beta))
+    gap = float(np.linalg.norm(predicted.beta - trained.beta))
+    return Report(
+        alpha=alpha,
+        D=D,
+        predicted=predicted,
+        trained=trained,
+        residuals={
+            "predicted": residuals(problem, reg, predicted.beta, predicted.dual),
+            "trained": residuals(problem, reg, trained.beta),
+        },
+        distance=gap / size if size else gap,
+        agreement=agreement,
+        minimum=least,
+        trainer=trainer,
+        device="cpu" if device is None else str(device),
+        shape=problem.shape,
+    )
+
+
+def _on_device(problem: Interpolation, device: str | None) -> tuple[Any, Any]:
+    import torch
+
+    try:
+        place = torch.device("cpu" if device is None else device)
+        return torch.tensor(problem.X, device=place), torch.tensor(problem.y, device=place)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        # torch answers with one of these for a device it does not know, does not have, or was not built for
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {device!r} cannot be used: {reason}") from error
