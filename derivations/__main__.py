@@ -37,9 +37,7 @@ def _table(outcomes: dict[str, Outcome]) -> Table:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named derivations, or all; return 0 if every step holds, 1 if not, 2 for an unknown name."""
     parser = argparse.ArgumentParser(prog="python -m derivations", description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"any of: {', '.join(DERIVATIONS)} (default: all)"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of: {', '.join(DERIVATIONS)} (default: all)")
     parser.add_argument("--steps", action="store_true", help="print every step that was established")
     options = parser.parse_args(arguments)
     output, errors = Console(), Console(stderr=True)

@@ -86,9 +86,7 @@ def flow_to_curve(check: Check) -> None:
     check.equal(printed, D, "the constant of (50) is that of L = ||r||^2/2")
     for plus, minus in zip(flow.plus, flow.minus, strict=True):
         check.equal(flow.along(plus**-n + minus**-n), 0, f"{plus}^(2-D) + {minus}^(2-D) is conserved")
-    check.equal(
-        dual_constant(check, flow, dual_of_weights(flow)), 2 * D * n, "theta = X^T nu, nu = -2D(D-2) ∫r"
-    )
+    check.equal(dual_constant(check, flow, dual_of_weights(flow)), 2 * D * n, "theta = X^T nu, nu = -2D(D-2) ∫r")
 
     # G = ∫ (X^T r)_i dt serves as the clock of one coordinate, with no need to know r.
     a = symbols("a", positive=True)
@@ -100,18 +98,12 @@ def flow_to_curve(check: Check) -> None:
     )
     (clock_of_z,) = solve(theta - a**-n * z, clock)
     for power, base in ((plus, 1 - z), (minus, 1 + z)):
-        check.equal(
-            power.subs(clock, clock_of_z), a**-n * base, f"w^(2-D) = a^(2-D) ({base}), z = a^(D-2) theta"
-        )
+        check.equal(power.subs(clock, clock_of_z), a**-n * base, f"w^(2-D) = a^(2-D) ({base}), z = a^(D-2) theta")
     # Both right-hand sides are positive because w is positive and finite at every finite time: |z| < 1.
     bound = abs(clock_of_z.subs(z, 1))
-    check.equal(
-        bound, a**-n / (2 * D * n), "|z| < 1 is |∫X^T r| < a^(2-D)/(2D(D-2)), half the bound of Lemma 8"
-    )
+    check.equal(bound, a**-n / (2 * D * n), "|z| < 1 is |∫X^T r| < a^(2-D)/(2D(D-2)), half the bound of Lemma 8")
     above, below = symbols("A B", positive=True)
-    beta = sum(
-        s * powdenest(expand_power_base((a**-n * base) ** -p)) for s, base in ((1, above), (-1, below))
-    )
+    beta = sum(s * powdenest(expand_power_base((a**-n * base) ** -p)) for s, base in ((1, above), (-1, below)))
     check.equal(
         beta.subs({above: 1 - z, below: 1 + z}),
         a**D * curve(z),
@@ -180,9 +172,7 @@ def hyperbolic(check: Check) -> None:
             (1 + sign * tanh(phi)).rewrite(exp), (exp(sign * phi) / cosh(phi)).rewrite(exp), "z = tanh(phi)"
         )
         sides.append(expand_power_base((exp(sign * phi) / c) ** -p))
-    check.equal(
-        (sides[0] - sides[1]).rewrite(sinh), 2 * c**p * sinh(p * phi), "h_D = 2 cosh(phi)^p sinh(p phi)"
-    )
+    check.equal((sides[0] - sides[1]).rewrite(sinh), 2 * c**p * sinh(p * phi), "h_D = 2 cosh(phi)^p sinh(p phi)")
 
 
 def derive(check: Check) -> str:

@@ -97,12 +97,8 @@ def large_argument(check: Check) -> None:
         powsimp(expand(alpha**n * a**2 * term.subs(t, beta / a**D), power_base=True), force=True)
         for term in (t, D / 2 * t ** (2 / D))
     )
-    check.equal(
-        leading, w0**-n * beta, "alpha -> 0: Q -> sum w0_i^(2-D) |beta_i|, weighted unless w0 is uniform"
-    )
-    check.equal(
-        next_term, alpha**n * D / 2 * beta ** (2 / D), "next: -(D/2) alpha^(D-2) |beta|^(2/D), free of w0"
-    )
+    check.equal(leading, w0**-n * beta, "alpha -> 0: Q -> sum w0_i^(2-D) |beta_i|, weighted unless w0 is uniform")
+    check.equal(next_term, alpha**n * D / 2 * beta ** (2 / D), "next: -(D/2) alpha^(D-2) |beta|^(2/D), free of w0")
 
 
 def slope_at_two(check: Check) -> Expr:
@@ -112,13 +108,9 @@ def slope_at_two(check: Check) -> Expr:
     scaled = P / (P - 1) * ((1 - zeta / P) ** (1 - P) + (1 + zeta / P) ** (1 - P) - 2)
     same = (p * curve_integral(zeta / p)).subs(n, 2 / (P - 1))
     check.equal(scaled, same.simplify(), "p H_D(zeta/p), written with p")
-    check.equal(
-        limit(scaled, P, oo), 2 * cosh(zeta) - 2, "it tends to 2 cosh(zeta) - 2, the conjugate at D = 2"
-    )
+    check.equal(limit(scaled, P, oo), 2 * cosh(zeta) - 2, "it tends to 2 cosh(zeta) - 2, the conjugate at D = 2")
     at_curve = (zeta * t - 2 * cosh(zeta) + 2).subs(zeta, asinh(t / 2))
-    check.equal(
-        at_curve, HYPENTROPY, "whose transform is the hypentropy: (D/(D-2)) q_D -> q, so q_D itself -> 0"
-    )
+    check.equal(at_curve, HYPENTROPY, "whose transform is the hypentropy: (D/(D-2)) q_D -> q, so q_D itself -> 0")
     first = series(scaled.subs(P, 1 / small), small, 0, 2).removeO().coeff(small, 1)
     expected = (zeta**2 + 2) * cosh(zeta) - 2 * zeta * sinh(zeta) - 2
     check.equal(first, expected.rewrite(exp), "next order of the conjugate in 1/p")

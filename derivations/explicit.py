@@ -93,13 +93,9 @@ def two_real_roots(check: Check, quartic: Expr) -> None:
     disc = discriminant(quartic, u)
     check.equal(disc, -16 * z**4 * (16 * z**2 + 27) ** 3, "disc_u p_z = -16 z^4 (16 z^2 + 27)^3")
     positive = symbols("Z", positive=True)
-    check(
-        disc.subs(z, positive).is_negative, "negative for z != 0: exactly two real roots and a complex pair"
-    )
+    check(disc.subs(z, positive).is_negative, "negative for z != 0: exactly two real roots and a complex pair")
     for value in (Rational(1, 1000), 1, 1000):
-        check(
-            Poly(quartic.subs(z, value), u).count_roots() == 2, f"Sturm counts two real roots at z = {value}"
-        )
+        check(Poly(quartic.subs(z, value), u).count_roots() == 2, f"Sturm counts two real roots at z = {value}")
     at_zero = Poly(quartic.subs(z, 0), u).real_roots()
     check(at_zero == [0, 2, 2, 2], "at z = 0 the roots are 0, 2, 2, 2")
 

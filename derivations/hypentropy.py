@@ -66,8 +66,7 @@ def predictor(check: Check, scale: Symbol, theta: Symbol) -> Expr:
     # G = ∫ (X^T r)_i dt serves as the clock: dw/dG = -+k w, with no need to know r.
     clock, w = symbols("G", real=True), Function("w")
     plus, minus = (
-        dsolve(Eq(w(clock).diff(clock), sign * k * w(clock)), w(clock), ics={w(0): scale}).rhs
-        for sign in (-1, 1)
+        dsolve(Eq(w(clock).diff(clock), sign * k * w(clock)), w(clock), ics={w(0): scale}).rhs for sign in (-1, 1)
     )
     check.equal(plus * minus, scale**2, "w_+ w_- stays at its initial value alpha^2 w0^2")
     (clock_of_theta,) = solve(expand_log(log(plus / minus), force=True) - theta, clock)
@@ -77,9 +76,7 @@ def predictor(check: Check, scale: Symbol, theta: Symbol) -> Expr:
         "the same from the weights, with X and r in full",
     )
     half = gradient_flow(Integer(2), PRINTED_FACTOR)
-    check(
-        dual_constant(check, half, dual_of_weights(half)) == 4, "nu = -4 ∫r of (18) is that of L = ||r||^2/2"
-    )
+    check(dual_constant(check, half, dual_of_weights(half)) == 4, "nu = -4 ∫r of (18) is that of L = ||r||^2/2")
 
     beta = (plus**2 - minus**2).subs(clock, clock_of_theta)
     check.equal(beta, 2 * scale**2 * sinh(theta), "beta = b(theta) = 2 alpha^2 w0^2 sinh(theta), eq. (17)")
@@ -122,9 +119,7 @@ def conjugate(check: Check, curve: Expr, theta: Symbol, q: Expr, z: Symbol) -> E
 def stable_forms(check: Check, q: Expr, z: Symbol) -> None:
     """Rewrite ``q`` without the difference of nearly equal numbers that the printed form takes."""
     s = symbols("s", positive=True)
-    check.equal(
-        q, z * asinh(z / 2) - z**2 / (2 + sqrt(4 + z**2)), "q = z asinh(z/2) - z^2/(2 + sqrt(4 + z^2))"
-    )
+    check.equal(q, z * asinh(z / 2) - z**2 / (2 + sqrt(4 + z**2)), "q = z asinh(z/2) - z^2/(2 + sqrt(4 + z^2))")
     stable = z * (asinh(z / 2) - tanh(asinh(z / 2) / 2))
     difference = (
         (q - stable).subs(z, 2 * sinh(s)).subs({asinh(sinh(s)): s, sqrt(4 * sinh(s) ** 2 + 4): 2 * cosh(s)})

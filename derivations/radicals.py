@@ -55,9 +55,7 @@ def _resolvent(check: Check, s: Expr, t: Expr, y: Expr) -> Expr:
     rest = (square**2 - (s**4 - 2 * s**3 - t**2)).expand()
     check(rest.as_poly(s).degree() == 2, "(s^2 - s + y/2)^2 minus the quartic is quadratic in s")
     cubic = -discriminant(rest, s)
-    check.equal(
-        cubic, y**3 + 4 * t**2 * y + 4 * t**2, "it is a perfect square when y^3 + 4 t^2 y + 4 t^2 = 0"
-    )
+    check.equal(cubic, y**3 + 4 * t**2 * y + 4 * t**2, "it is a perfect square when y^3 + 4 t^2 y + 4 t^2 = 0")
     check(
         discriminant(cubic, y).subs(t**2, symbols("T", positive=True)).is_negative is True,
         "one real y if t != 0",
@@ -111,14 +109,10 @@ def derive(check: Check) -> str:
     integral = total - 2
     check.equal(integral.diff(z), h4, "H_4(z) = 1/(1-z) + 1/(1+z) - 2 integrates h_4")
     q4 = (t * z - (s - 2)).subs(z, t / s**2)
-    check.equal(
-        q4 - (s - 1) * t**2 / s**3, (t**2 - s**3 * (s - 2)) / s**3, "q_4 = z t - H_4(z) = (s - 1) t^2/s^3"
-    )
+    check.equal(q4 - (s - 1) * t**2 / s**3, (t**2 - s**3 * (s - 2)) / s**3, "q_4 = z t - H_4(z) = (s - 1) t^2/s^3")
     for value in (0, Rational(1, 10**12), Rational(-1, 3), 1, Rational(27, 4), -(10**15)):
         found = inverse_depth4(Rational(value)).evalf(50)
-        check(
-            abs(found) < 1 and abs(h4.subs(z, found) - value) <= abs(value) * 10**-30, f"h_4(h_4^-1({value}))"
-        )
+        check(abs(found) < 1 and abs(h4.subs(z, found) - value) <= abs(value) * 10**-30, f"h_4(h_4^-1({value}))")
 
     h_infinite = limit((1 - z) ** -p - (1 + z) ** -p, p, 1)
     check.equal(h_infinite, 2 * z / (1 - z**2), "p = D/(D-2) -> 1 gives h_inf(z) = 2 z/(1 - z^2)")

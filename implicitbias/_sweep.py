@@ -30,7 +30,8 @@ def sweep_table(reports: Sequence[Report]) -> Table:
     table = Table(
         caption=(
             f"norms of the trained end point; the smallest possible are l1 = {least[0]:.6g} "
-            f"(rich regime, alpha -> 0) and l2 = {least[1]:.6g} (kernel regime, alpha -> inf)"
+            f"(rich regime, alpha -> 0) and l2 = {least[1]:.6g} (kernel regime, alpha -> inf). KKT: largest "
+            "optimality residual of the predicted and of the trained end point; solve, train: seconds"
         ),
         caption_justify="left",
         # no vertical rules and little padding: the table has to fit into 80 columns
@@ -38,7 +39,7 @@ def sweep_table(reports: Sequence[Report]) -> Table:
         collapse_padding=True,
         pad_edge=False,
     )
-    for name in ("D", "alpha", "l1 norm", "l2 norm", "distance", "steps", "solve s", "train s", ""):
+    for name in ("D", "alpha", "l1 norm", "l2 norm", "distance", "KKT", "trained", "solve", "train", ""):
         table.add_column(name, justify="right", no_wrap=True)
     before: float | None = None
     for report in reports:
@@ -50,10 +51,11 @@ def sweep_table(reports: Sequence[Report]) -> Table:
         table.add_row(
             f"{report.D:g}",
             str(report.alpha),
-            f"{norms['l1']:.6f}",
-            f"{norms['l2']:.6f}",
+            f"{norms['l1']:.4f}",
+            f"{norms['l2']:.4f}",
             f"[{style}]{report.distance:.1e}[/]",
-            str(report.trained.iterations),
+            f"{max(report.residuals['predicted'].values()):.0e}",
+            f"{max(report.residuals['trained'].values()):.0e}",
             f"{report.predicted.seconds:.3f}",
             f"{report.trained.seconds:.2f}",
             f"[{style}]{verdict}[/]",

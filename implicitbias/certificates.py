@@ -75,7 +75,8 @@ def estimate_dual(problem: Interpolation, reg: Regularizer, beta: NDArray[np.flo
     size = np.linalg.norm(matrix, axis=0)
     size[size == 0.0] = 1.0  # samples may differ in units
     solution: NDArray[np.float64] = np.linalg.lstsq(matrix / size, root * np.asarray(reg.grad(beta)), rcond=None)[0]
-    return solution / size
+    solution /= size
+    return solution
 
 
 def _inverse_hessian(reg: Regularizer, beta: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ LAYERS = [
     {"data"},
     {"train"},
     {"_report"},
-    {"crosscheck"},
+    {"_crosscheck"},
     {"_sweep"},
     {"cli"},
 ]

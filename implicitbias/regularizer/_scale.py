@@ -116,7 +116,7 @@ class Scale:
 
 
 def _context() -> Any:
-    """mpmath context of our own, precise enough to round once to float64."""
+    """Context of our own, precise enough to round once to float64."""
     import mpmath  # a tenth of the import time of the package, and most callers of it never need this
 
     ctx = mpmath.mp.clone()

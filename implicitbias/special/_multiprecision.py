@@ -81,7 +81,7 @@ def newton_step(xp: Any, f: Any, t: Any, p: Any) -> Any:
 
 
 def _start(ctx: Any, t: Any, p: Any) -> tuple[Any, int]:
-    """f and the number of its bits that are right; in floats where they reach."""
+    """Guess of f and the number of its bits that are right; in floats where they reach."""
     if 1e-290 < t < 1e290 and p < 1e8:
         t_float, p_float = float(t), float(p)
         guess = first_guess(math, t_float)

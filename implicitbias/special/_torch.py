@@ -85,9 +85,7 @@ def differentiable(name: str, value: Callable[..., Any], derivative: Scalar) -> 
     return Scalar(value, apply)
 
 
-def _scalar(
-    name: str, at_two: Callable[..., Any] | None, beyond: Callable[..., Any], derivative: Scalar
-) -> Scalar:
+def _scalar(name: str, at_two: Callable[..., Any] | None, beyond: Callable[..., Any], derivative: Scalar) -> Scalar:
     """Scalar of ``(x, D)`` with kernels ``at_two(xp, x)`` at D = 2 and ``beyond(xp, x, constants)`` for D > 2."""
 
     def value(x: Any, D: Any) -> Any:

@@ -85,9 +85,7 @@ def test_expansion_at_infinity(depth):
         gaps = []
         for value in (mpmath.mpf("1e12"), mpmath.mpf("1e18")):
             depth = mpmath.mpf(depth)
-            expansion = (
-                value - depth / 2 * value ** (2 / depth) + (depth - 2) * (1 - 2 ** (-depth / (depth - 2)))
-            )
+            expansion = value - depth / 2 * value ** (2 / depth) + (depth - 2) * (1 - 2 ** (-depth / (depth - 2)))
             gaps.append(abs(q(depth, value) - expansion))
         assert gaps[1] < gaps[0] / 4
         assert gaps[1] < 1e-2

@@ -115,7 +115,8 @@ def test_shape(alpha, reg_of, D, k, w0):
             for x in [1e-200, 0.3, 0.6, 1e50] if name in NAMES else [1e-100, 0.01, 0.02]:
                 exact = oracle.regularizer(name, x, alpha, D, w0=w0, homogeneity=k)
                 # two powers of w0 and two products: 4 roundings. Those of the argument, half an ulp each, are
-                # amplified by the condition x f'/f, at most 2 for functions of beta; on
+                # amplified by the condition x f'/f, at most 2 for functions of beta;
+                # on the dual side it is theta h'(theta)/h(theta) <= 1 + (p+1) theta/(1-theta) with theta <= 0.9
                 limit = 4 + ULPS + (8 if name in NAMES else 60)
                 assert ulps(float(np.asarray(evaluate(reg, name, [x])).item()), exact) <= limit, (name, x)
                 got = evaluate(reg, name, [mpmath.mpf(x)])

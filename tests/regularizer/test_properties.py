@@ -209,7 +209,7 @@ NAMES = ["__call__", "grad", "hess_diag", "conjugate", "grad_conjugate", "hess_d
 @settings(max_examples=8)  # SymPy is slow
 @pytest.mark.parametrize("name", NAMES)
 @given(
-    st.sampled_from([Fraction(1, 4), 1, 3, "1e-20"]),
+    st.sampled_from([Fraction(1, 4), 1, 3, "0.01"]),  # SymPy factors what is under a root: few digits
     st.sampled_from([2, 3, 4, 5]),
     st.lists(st.integers(-63, 63).filter(bool).map(lambda k: k / 64), min_size=3, max_size=3),
     st.sampled_from([None, [1, 2, 4]]),
