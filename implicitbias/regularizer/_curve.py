@@ -72,10 +72,12 @@ class ScaledCurve:
         kernel_constants: Callable[[str, Any], KernelConstants] = kernel_constants,
     ) -> None:
         self.D, self.c = D, c
-        self._constants: Any = None if D == 2 else depth_constants(D)
         self._kernel_constants = kernel_constants
-        self._p = math.inf if D == 2 else self._constants.p
-        self._curvature_at_zero = 0.5 if D == 2 else 0.5 / self._p
+        self._constants: Any = None
+        self._p, self._curvature_at_zero = math.inf, 0.5
+        if D != 2:
+            self._constants = depth_constants(D)
+            self._p, self._curvature_at_zero = self._constants.p, 0.5 / self._constants.p
 
     def _special(self, name: str, xp: Any, x: Any) -> Any:
         if self.D == 2:
