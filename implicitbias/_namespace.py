@@ -174,11 +174,11 @@ def shape_of(x: Any) -> tuple[int, ...]:
 def map_elements(x: Any, function: Callable[[int, Any], Any]) -> Any:
     """Apply ``function(flat index, entry)`` to the mpmath or SymPy entries of `x`, keeping its container."""
     if hasattr(x, "rows"):
-        out = x.copy() if hasattr(x, "copy") else x.as_mutable()
+        out = x.as_mutable() if hasattr(x, "as_mutable") else x.copy()
         for i in range(x.rows):
             for j in range(x.cols):
                 out[i, j] = function(i * x.cols + j, x[i, j])
-        return out
+        return type(x)(out)  # SymPy has immutable matrices too
     if isinstance(x, list | tuple | np.ndarray):
         array = as_object_array(x) if isinstance(x, list | tuple) else x
         out = np.empty(array.shape, dtype=object)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["estimate_dual", "residuals"]
 
+_EDGE = 2.0**-51
+"""How near to the edge of the domain of a conjugate, relatively, theta is judged: a few roundings."""
+
 
 def residuals(
     problem: Interpolation, reg: Regularizer, beta: ArrayLike, dual: ArrayLike | None = None
@@ -98,8 +101,7 @@ def _ratio(numerator: float, denominator: float) -> float:
 
 def _fenchel_gap(reg: Regularizer, beta: NDArray[np.float64], theta: NDArray[np.float64]) -> float:
     """``reg(beta) + reg*(theta) - <beta, theta>``; theta is drawn into the domain of the conjugate first."""
-    conjugate = float(reg.conjugate(theta))
-    if math.isinf(conjugate):
-        theta = theta * ((1.0 - 1e-12) / np.abs(theta).max())
-        conjugate = float(reg.conjugate(theta))
-    return math.fsum([float(reg(beta)), conjugate, *(-beta * theta)])
+    excess = float(np.max(np.abs(theta) / reg.dual_bound))
+    if excess > 1.0 - _EDGE:
+        theta = theta * ((1.0 - _EDGE) / excess)
+    return math.fsum([float(reg(beta)), float(reg.conjugate(theta)), *(-beta * theta)])

@@ -19,6 +19,11 @@ class Regularizer(ABC):
     def _evaluate(self, name: str, x: Any, kind: Kind) -> Any:
         """Evaluate one of the six functions elementwise; `name` is that of a `ScaledCurve` kernel."""
 
+    @property
+    def dual_bound(self) -> Any:
+        """Bound of ``|theta_i|`` in the domain of the conjugate, ``()`` or ``(d,)``; inf where there is none."""
+        return np.float64(np.inf)
+
     def _elementwise(self, name: str, argument: str, x: Any) -> Any:
         return self._evaluate(name, x, kind_of(**{argument: x}))
 

@@ -46,6 +46,13 @@ class _Scaled(Regularizer):
         return self._scale.log_float()
 
     @property
+    def dual_bound(self) -> Any:
+        """Bound of ``|theta_i|``: ``w0_i^{2-D}`` for Q at D > 2, infinite at D = 2."""
+        if self._D == 2:
+            return np.float64(np.inf)
+        return np.float64(1.0) if self._w0 is None else self._w0 ** (2.0 - float(self._k))
+
+    @property
     def homogeneity(self) -> Any:
         """Power k by which the predictor grows with the weights: ``beta`` scales as ``alpha^k w0^k``."""
         return self._k

@@ -24,6 +24,11 @@ class L1(Regularizer):
     The conjugate is the indicator of ``|theta_i| <= 1`` and has no gradient.
     """
 
+    @property
+    def dual_bound(self) -> Any:
+        """Bound of ``|theta_i|``: 1."""
+        return np.float64(1.0)
+
     def _evaluate(self, name: str, x: Any, kind: Kind) -> Any:
         if name in {"curve", "curve_slope"}:
             raise NotImplementedError("the conjugate of the l1 norm is an indicator: it has no gradient")

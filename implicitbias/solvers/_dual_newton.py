@@ -6,7 +6,7 @@ At large alpha it is a quadratic; alpha is lowered from there, each solution pre
 at a predictor beta, the optimality conditions of any alpha read ``X W X^T nu = y - X beta + X W grad reg(beta)``.
 
 Where ``X^T nu`` saturates (D > 2, small alpha) the last digits of beta are no longer in nu. The end point is
-therefore refined in the pair ``(beta, nu)``.
+therefore refined in the pair ``(beta, nu)``, and the rich end itself is reached by linear algebra (`_vertex`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .. import certificates
 from .._result import Result, Status
 from ..regularizer import Q
 from ._norms import least_squares_interpolant
+from ._vertex import vertex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,6 +98,9 @@ def _continue(problem: Interpolation, reg: Q | R, counter: _Counter) -> _State:
             state = trial
             if here == target:
                 return state
+            ending = _end_at_vertex(problem, reg, state)
+            if ending is not None:
+                return ending
             step *= 2.0 if steps <= _STEPS_PER_ALPHA // 3 else 1.0
         elif here == start or step < 1e-6 or counter.exhausted:
             return state  # what was reached is refined and judged by the caller
@@ -104,6 +108,15 @@ def _continue(problem: Interpolation, reg: Q | R, counter: _Counter) -> _State:
             step /= 4.0
         here = max(target, state.log_alpha - step)
         growth = (start - here + 1.0) / (start - state.log_alpha + 1.0) if logarithmic else 1.0
+
+
+def _end_at_vertex(problem: Interpolation, reg: Q | R, state: _State) -> _State | None:
+    """Skip the rest of the way where the end is known: the vertex that the state singles out, if it passes."""
+    candidate = None if np.isinf(reg.dual_bound).any() else vertex(problem, reg, state.nu)
+    if candidate is None:
+        return None
+    ending = _State(reg.log_alpha, *candidate)
+    return ending if max(_judge(problem, reg, ending).values()) <= _ON_THE_WAY else None
 
 
 def _newton(
@@ -116,8 +129,9 @@ def _newton(
         return None, 0  # alpha^D beyond the range of floats: nu is zero to rounding, the regularizer a quadratic
     nu = _predict(problem, reg, state)
     theta = X.T @ nu
-    if not np.isfinite(float(reg.conjugate(theta))):
-        nu, theta = nu * (0.9 / np.abs(theta).max()), theta * (0.9 / np.abs(theta).max())
+    excess = float(np.max(np.abs(theta) / reg.dual_bound))
+    if excess >= 1.0:
+        nu, theta = nu * (0.9 / excess), theta * (0.9 / excess)
     for step in range(_STEPS_PER_ALPHA):
         beta = np.asarray(reg.grad_conjugate(theta))
         gradient = y - X @ beta
