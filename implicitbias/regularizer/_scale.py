@@ -35,7 +35,7 @@ class Scale:
     Notes
     -----
     Equality is equality of the exact numbers, so ``0.1`` and ``"0.1"`` differ and ``0.5`` and ``"0.5"`` do not.
-    Beyond 1e±400 decimal strings are compared with decimal strings only: written out they would have as many digits.
+    Beyond 1e±400 decimal strings are compared with decimal strings only, not written out.
     """
 
     __slots__ = ("exact", "is_log", "source", "symbol")
