@@ -3,7 +3,7 @@
 For D > 2 the root z of ``h_D(z) = t``, ``t >= 0``, is carried together with ``u = 1 - z``, each to full relative
 accuracy. Three ranges:
 
-* ``t <= 1/2``: a polynomial in ``t**2`` (:func:`._tables.even_fit`);
+* ``t <= 2``: polynomials, in ``t**2`` up to 1/2 and in each octave beyond (:func:`._tables.kernel_constants`);
 * up to ``e^40``: one Halley step from a start value within 1e-6. Its base point is rounded so that ``z``,
   ``1 - z`` and ``1 + z`` are all exact, hence the residual is right to the last places;
 * beyond, ``u = t^{-1/p}`` to rounding.
@@ -107,8 +107,31 @@ def _exact_base(xp: Any, f: Any, c: KernelConstants) -> tuple[Any, Any, Any]:
     return 1.0 - u, u, 2.0 - u
 
 
-def _root_near(xp: Any, t: Any, c: KernelConstants) -> tuple[Any, Any]:
-    z = t * polynomial(t * t, c.near)
+def _fitted(xp: Any, t: Any, c: KernelConstants, power: int) -> tuple[Any]:
+    """Polynomials for ``0 <= t <= c.reach``: ``t^power`` times one in ``t^2`` near 0, then one per octave."""
+
+    def near(t: Any) -> tuple[Any]:
+        value = t * polynomial(t * t, c.near)
+        return (value if power == 1 else t * value,)
+
+    *octaves, (low, fit) = c.octaves
+    kernel: Callable[..., Any] = functools.partial(_octave, low, fit)
+    for low, fit in reversed(octaves):
+        kernel = functools.partial(_octave_or, xp, low, fit, kernel)
+    result: tuple[Any] = apply_where(xp, t <= c.radius, near, kernel, t)
+    return result
+
+
+def _octave(low: float, fit: Sequence[float], t: Any) -> tuple[Any]:
+    return (polynomial(t - 1.5 * low, fit),)
+
+
+def _octave_or(xp: Any, low: float, fit: Sequence[float], beyond: Callable[..., Any], t: Any) -> Any:
+    return apply_where(xp, t <= 2.0 * low, functools.partial(_octave, low, fit), beyond, t)
+
+
+def _root_fitted(xp: Any, t: Any, c: KernelConstants) -> tuple[Any, Any]:
+    (z,) = _fitted(xp, t, c, 1)
     return z, 1.0 - z
 
 
@@ -158,12 +181,12 @@ def _by_range(xp: Any, t: Any, c: KernelConstants, *kernels: Callable[..., Any])
     def rest(t: Any) -> Any:
         return apply_where(xp, t < _E40, lambda t: middle(xp, t, c), lambda t: far(xp, t, c), t)
 
-    return apply_where(xp, t <= c.radius, lambda t: near(xp, t, c), rest, t)
+    return apply_where(xp, t <= c.reach, lambda t: near(xp, t, c), rest, t)
 
 
 def root(xp: Any, t: Any, c: KernelConstants) -> tuple[Any, Any]:
     """``(z, 1 - z)`` with ``h_D(z) = t``, for ``t >= 0``."""
-    z, u = _by_range(xp, t, c, _root_near, _root_middle, _root_far)
+    z, u = _by_range(xp, t, c, _root_fitted, _root_middle, _root_far)
     return z, u
 
 
@@ -217,21 +240,8 @@ def _conjugate_far(xp: Any, z: Any, u: Any, v: Any, c: KernelConstants) -> Any:
     return apply_where(xp, u < doubled, direct, stable, z, u, v)[0]
 
 
-def _q_near(xp: Any, t: Any, c: KernelConstants) -> tuple[Any]:
-    return (t * (t * polynomial(t * t, c.near)),)
-
-
-def _q_middle(xp: Any, t: Any, c: KernelConstants) -> tuple[Any]:
-    """Fits in each octave up to t = 4, where ``z t`` and H are still differences of numbers near 1."""
-    kernel: Callable[..., Any] = functools.partial(_q_legendre, xp, c=c)
-    for low, fit in zip((2.0, 1.0, 0.5), c.octaves, strict=True):
-        kernel = functools.partial(_q_octave, xp, low, fit, kernel)
-    result: tuple[Any] = kernel(t)
-    return result
-
-
-def _q_octave(xp: Any, low: float, fit: Sequence[float], beyond: Callable[..., Any], t: Any) -> Any:
-    return apply_where(xp, t <= 2.0 * low, lambda t: (polynomial(t - 1.5 * low, fit),), beyond, t)
+def _q_fitted(xp: Any, t: Any, c: KernelConstants) -> tuple[Any]:
+    return _fitted(xp, t, c, 2)
 
 
 def _q_legendre(xp: Any, t: Any, c: KernelConstants) -> tuple[Any]:
@@ -260,7 +270,7 @@ def _q_far(xp: Any, t: Any, c: KernelConstants) -> tuple[Any]:
 
 def q(xp: Any, t: Any, c: KernelConstants) -> Any:
     """``q_D(t) = z t - H_D(z)``."""
-    return _by_range(xp, xp.abs(t), c, _q_near, _q_middle, _q_far)[0]
+    return _by_range(xp, xp.abs(t), c, _q_fitted, _q_legendre, _q_far)[0]
 
 
 def h(xp: Any, s: Any, c: KernelConstants) -> Any:

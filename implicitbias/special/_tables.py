@@ -27,7 +27,7 @@ __all__ = ["KernelConstants", "StartTable", "kernel_constants", "start_iteration
 
 INVERSE_RADIUS = 0.5
 """|t| up to which inverse functions use their fits: the nearest singularity has |t| between 1 and 2."""
-LOG_T_MIN, LOG_T_MAX = math.log(INVERSE_RADIUS), 40.0
+LOG_T_MIN, LOG_T_MAX = 0.0, 40.0
 """Range of the start table; beyond it ``(1+z)^-p < 1`` is below half a unit in the last place of t."""
 TABLE_CELLS_PER_UNIT = 8
 _FIT_BITS = 90
@@ -45,8 +45,9 @@ class KernelConstants(NamedTuple):
     m: float
     m_low: float
     radius: float
+    reach: float
     near: tuple[float, ...]
-    octaves: tuple[tuple[float, ...], ...]
+    octaves: tuple[tuple[float, tuple[float, ...]], ...]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -55,7 +56,8 @@ def kernel_constants(kernel: str, D: Any) -> KernelConstants:
 
     `radius` bounds the arguments for which the polynomial with coefficients `near`, in ascending powers of
     ``x**2``, replaces the function over its leading power of x (``x**2`` for `q` and `q_conjugate`, x
-    otherwise). `octaves` are fits of q on [2, 4], [1, 2], [1/2, 1] in powers of the distance to the middle.
+    otherwise). `octaves` are pairs of a number and the coefficients of a fit from it to its double, in powers of
+    the distance to the middle; they end at `reach`.
     """
     exponents = constants(D)
     name = kernel if kernel in {"q", "q_conjugate", "h"} else "h_inverse"
@@ -69,11 +71,13 @@ def kernel_constants(kernel: str, D: Any) -> KernelConstants:
         return function(x, D) / x**power
 
     what = f"{name} at D = {D}"
+    # q: up to where z t and H are differences of numbers near 1; z: while 1 - z is not small against z
+    lows = {"q": (0.5, 1.0, 2.0), "h_inverse": (0.5, 1.0)}.get(name, ())
     octaves = tuple(
-        _fit(lambda ctx, x, low=low: function(x + 1.5 * low, D), -0.5 * low, 0.5 * low, what)
-        for low in ((2.0, 1.0, 0.5) if name == "q" else ())
+        (low, _fit(lambda ctx, x, low=low: function(x + 1.5 * low, D), -0.5 * low, 0.5 * low, what)) for low in lows
     )
-    return KernelConstants(D, *exponents, radius, _fit(scaled, 0.0, radius**2, what), octaves)
+    reach = 2.0 * lows[-1] if lows else radius
+    return KernelConstants(D, *exponents, radius, reach, _fit(scaled, 0.0, radius**2, what), octaves)
 
 
 def _fit(function: Callable[..., Any], low: float, high: float, what: str) -> tuple[float, ...]:
