@@ -17,13 +17,12 @@ class Status(enum.Enum):
 
     CONVERGED = "converged to the requested tolerance"
     ITERATION_LIMIT = (
-        "stopped at the iteration limit before reaching the tolerance; raise the limit, "
-        "loosen the tolerance, or start closer to the solution"
+        "stopped at the iteration limit before reaching the tolerance; raise the limit or loosen the tolerance"
     )
     TIME_LIMIT = "stopped at the time limit before reaching the tolerance; raise the limit or loosen the tolerance"
     STALLED = (
         "no further progress is possible at this precision and the tolerance was not reached; "
-        "loosen the tolerance, rescale the data, or raise the working precision"
+        "loosen the tolerance or rescale the data"
     )
     NON_FINITE = "a value that is not finite appeared; scale the data or the initialization, or take smaller steps"
     INFEASIBLE = "no solution exists: the constraints contradict each other"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,12 @@ class Interpolation:
         matrix, target = _validate(X, y)
         object.__setattr__(self, "X", matrix)
         object.__setattr__(self, "y", target)
+
+    @functools.cached_property
+    def column_squares(self) -> FloatArray:
+        """Squared Euclidean norms of the columns of X, ``(d,)``."""
+        squares: FloatArray = np.einsum("nd,nd->d", self.X, self.X)
+        return squares
 
     @property
     def shape(self) -> tuple[int, int]:

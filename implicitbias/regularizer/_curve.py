@@ -189,7 +189,8 @@ class ScaledCurve:
         """``c plain(|s|)``; where that is huge, its leading term ``c factor (1-s)^-extra`` or ``c factor e^s``."""
         s = xp.abs(s)
         if self.D == 2:
-            huge = (s > 300.0) & (s < math.inf)
+            # past the upper bound n * log 2 would no longer be exact; the value is infinite long before
+            huge = (s > 300.0) & (s < 2.0**28)
 
             def leading(s: Any) -> tuple[Any]:
                 n = xp.round(s / _LOG2)
@@ -215,24 +216,26 @@ class ScaledCurve:
         m = 0.0 if self.D == 2 else self._constants.m
         factor = 1.0 if self.D == 2 else 1.0 / m
 
+        plain = functools.partial(self._special, "q_conjugate", xp)
+        kernel = functools.partial(self._dual, xp, name="q_conjugate", factor=factor, extra=m, plain=plain)
+        return self._unless_tiny(xp, xp.abs(s), 2, kernel)
+
+    def _unless_tiny(self, xp: Any, s: Any, power: int, kernel: Callable[[Any], Any]) -> Any:
+        """``kernel(s)``; for tiny s its leading term, ``c s^power / (power q_D''(0))``, without underflow."""
+
         def tiny(s: Any) -> tuple[Any]:
-            f, k = xp.frexp(s)  # s^2 alone may underflow where c s^2 does not
-            return (
-                self._times_c(xp, f * f * (0.5 / self._curvature_at_zero), 2.0 * xp.asarray(k, dtype=xp.float64)),
-            )
+            f, k = xp.frexp(s)
+            level = f**power / (power * self._curvature_at_zero)
+            return (self._times_c(xp, level, power * xp.asarray(k, dtype=xp.float64)),)
 
-        def rest(s: Any) -> tuple[Any]:
-            plain = functools.partial(self._special, "q_conjugate", xp)
-            return (self._dual(xp, s, "q_conjugate", factor=factor, extra=m, plain=plain),)
-
-        s = xp.abs(s)
-        return apply_where(xp, s < 2.0**-_ASYMPTOTIC, tiny, rest, s)[0]
+        return apply_where(xp, s < 2.0**-_ASYMPTOTIC, tiny, lambda s: (kernel(s),), s)[0]
 
     def curve(self, xp: Any, s: Any) -> Any:
         """``S*'(s) = c h_D(s)``: the predictor as a function of the dual coordinate."""
         p = 0.0 if self.D == 2 else self._p
-        value = self._dual(xp, s, "h", factor=1.0, extra=p, plain=lambda s: self._special("h", xp, s))
-        return xp.copysign(value, s)
+        plain = functools.partial(self._special, "h", xp)
+        kernel = functools.partial(self._dual, xp, name="h", factor=1.0, extra=p, plain=plain)
+        return xp.copysign(self._unless_tiny(xp, xp.abs(s), 1, kernel), s)
 
     def curve_slope(self, xp: Any, s: Any) -> Any:
         """``S*''(s) = c h_D'(s)``."""

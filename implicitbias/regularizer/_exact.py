@@ -83,6 +83,8 @@ def _scaled(name: str, x: Any, D: Any, c: Any) -> Any:
         return c * special.h(x, D)
     if D == 2:
         return c * (special.q_conjugate(x, D) + 2)  # h' = 2 cosh
+    if hasattr(x, "_mpf_") and abs(x) >= 1:
+        return x.context.inf if abs(x) == 1 else x.context.nan
     depth = D if hasattr(D, "_mpf_") else Fraction(D)
     p = as_mpf(x.context, depth / (depth - 2)) if hasattr(x, "context") else _sympy_number(depth / (depth - 2))
     return c * p * ((1 - abs(x)) ** (-p - 1) + (1 + abs(x)) ** (-p - 1))

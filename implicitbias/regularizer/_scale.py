@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 import sys
 from decimal import Decimal, InvalidOperation
@@ -151,11 +150,11 @@ def _exact(source: Any) -> tuple[int, ...] | None:
     if isinstance(source, numbers.Rational):
         return _canonical(int(source.numerator), int(source.denominator), 2, 0)
     if isinstance(source, numbers.Real):
-        value = float(source)
-        if not math.isfinite(value):
+        try:  # not through float: NumPy's extended precision has more digits and a wider range
+            numerator, denominator = source.as_integer_ratio()  # type: ignore[attr-defined]  # every float has it
+        except (OverflowError, ValueError):  # infinity, nan
             return ()
-        numerator, denominator = value.as_integer_ratio()
-        return _canonical(numerator, denominator, 2, 0)
+        return _canonical(int(numerator), int(denominator), 2, 0)
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -66,6 +68,7 @@ def interpolate(
     """
     started = time.perf_counter()
     problem = Interpolation(X, y)
+    _check_options(problem, reg, tol, max_iterations)
     if isinstance(reg, Q | R):
         result = _dual_newton.solve(problem, reg, tol=tol, max_iterations=max_iterations)
     elif isinstance(reg, L2):
@@ -76,3 +79,17 @@ def interpolate(
         raise TypeError(f"reg must be a Q, R, L1 or L2 regularizer, got {type(reg).__name__}")
     result = replace(result, seconds=time.perf_counter() - started)
     return result.raise_for_status() if throw else result
+
+
+def _check_options(problem: Interpolation, reg: Regularizer, tol: float, max_iterations: int) -> None:
+    if not isinstance(tol, numbers.Real) or isinstance(tol, bool) or not 0.0 < tol < math.inf:
+        raise ValueError(f"tol must be a positive finite number, got {tol!r}")
+    if not isinstance(max_iterations, numbers.Integral) or max_iterations < 1:
+        raise ValueError(f"max_iterations must be a positive integer, got {max_iterations!r}")
+    d = problem.shape[1]
+    for name in ("w0", "weights"):
+        vector = getattr(reg, name, None)
+        if vector is not None and vector.shape != (d,):
+            raise ValueError(
+                f"{name} must have one entry per column of X: X has {d} columns, {name} has {len(vector)} entries"
+            )

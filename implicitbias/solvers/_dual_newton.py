@@ -19,14 +19,14 @@ from scipy.linalg import cho_factor, cho_solve
 
 from .. import certificates
 from .._result import Result, Status
+from ..problems import Interpolation
 from ..regularizer import Q
 from ._norms import least_squares_interpolant
-from ._vertex import vertex
+from ._vertex import saturated_support, separated_support, vertex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..problems import Interpolation
     from ..regularizer import R
 
     Vector = NDArray[np.float64]
@@ -36,6 +36,8 @@ _LINEAR = 0.1
 _ON_THE_WAY = 1e-6
 """Primal residual, relative, that is enough to go on to the next alpha."""
 _STEPS_PER_ALPHA = 12
+_NEGLIGIBLE = 1e-20
+"""Contribution of a column to the Hessian, relative to the largest, that is left out."""
 _RIDGE = 1e-15
 """Added to the unit diagonal of the Hessian, per sample: several times its rounding error."""
 
@@ -65,9 +67,17 @@ class _Counter:
 def solve(problem: Interpolation, reg: Q | R, *, tol: float, max_iterations: int) -> Result:
     """``argmin reg(beta) s.t. X beta = y``, as :func:`implicitbias.interpolate` describes it."""
     counter = _Counter(max_iterations)
+    problem, unit = _with_rows_of_like_size(problem)
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
         state = _continue(problem, reg, counter)
         state, residuals = _refine(problem, reg, state, counter, tol)
+        support = separated_support(state.beta) if max(residuals.values()) > tol else None
+        candidate = None if support is None else vertex(problem, reg, state.nu, support)
+        if candidate is not None:
+            ending = _State(state.log_alpha, *candidate)
+            ending_residuals = _judge(problem, reg, ending)
+            if max(ending_residuals.values()) < max(residuals.values()):
+                state, residuals = ending, ending_residuals
     value = float(reg(state.beta))
     if max(residuals.values()) <= tol:
         status = Status.CONVERGED
@@ -75,7 +85,17 @@ def solve(problem: Interpolation, reg: Q | R, *, tol: float, max_iterations: int
         status = Status.NON_FINITE
     else:
         status = Status.ITERATION_LIMIT if counter.exhausted else Status.STALLED
-    return Result(state.beta, status, residuals, counter.used, dual=state.nu, value=value)
+    return Result(state.beta, status, residuals, counter.used, dual=state.nu * unit, value=value)
+
+
+def _with_rows_of_like_size(problem: Interpolation) -> tuple[Interpolation, Vector | float]:
+    """The same constraints with rows scaled by powers of two where they differ widely, and those powers."""
+    size = np.abs(problem.X).max(axis=1)
+    size[size == 0.0] = 1.0
+    if size.min() > 1e-3 * size.max() and 1e-100 < size.max() < 1e100:
+        return problem, 1.0
+    unit = np.exp2(-np.floor(np.log2(size)))
+    return Interpolation(problem.X * unit[:, None], problem.y * unit), unit
 
 
 def _continue(problem: Interpolation, reg: Q | R, counter: _Counter) -> _State:
@@ -112,7 +132,8 @@ def _continue(problem: Interpolation, reg: Q | R, counter: _Counter) -> _State:
 
 def _end_at_vertex(problem: Interpolation, reg: Q | R, state: _State) -> _State | None:
     """Skip the rest of the way where the end is known: the vertex that the state singles out, if it passes."""
-    candidate = None if np.isinf(reg.dual_bound).any() else vertex(problem, reg, state.nu)
+    support = None if np.isinf(reg.dual_bound).any() else saturated_support(problem, reg, state.nu)
+    candidate = None if support is None else vertex(problem, reg, state.nu, support)
     if candidate is None:
         return None
     ending = _State(reg.log_alpha, *candidate)
@@ -140,7 +161,7 @@ def _newton(
         weights = _weights(reg, beta)
         if not counter.take() or not np.isfinite(beta).all() or not np.isfinite(weights).all():
             break
-        direction = _solve_normal(X, weights, gradient)
+        direction = _solve_normal(problem, weights, gradient)
         along = X.T @ direction
         length = _line_search(reg, theta, along, float(y @ direction))
         if length == 0.0:
@@ -154,20 +175,25 @@ def _predict(problem: Interpolation, reg: Q | R, state: _State) -> Vector:
     X, beta, nu = problem.X, state.beta, state.nu
     weights = _weights(reg, beta)
     mismatch = np.asarray(reg.grad(beta)) - X.T @ nu
-    return nu + _solve_normal(X, weights, problem.y - X @ beta + X @ (weights * mismatch))
+    return nu + _solve_normal(problem, weights, problem.y - X @ beta + X @ (weights * mismatch))
 
 
 def _weights(reg: Q | R, beta: Vector) -> Vector:
     return 1.0 / np.asarray(reg.hess_diag(beta))
 
 
-def _solve_normal(X: Vector, weights: Vector, right: Vector) -> Vector:
+def _solve_normal(problem: Interpolation, weights: Vector, right: Vector) -> Vector:
     """Solve ``X diag(weights) X^T v = right``, with v near 0 in directions that are singular to rounding.
 
     Such directions are normal: at small alpha fewer coordinates than samples may carry all the weight, and what
     the others contribute to ``X beta`` is below the rounding of y. A multiplier is then free within wide bounds,
     and moving it by rounding errors over tiny weights would be the worst choice.
     """
+    X = problem.X
+    influence = weights * problem.column_squares
+    matters = influence > _NEGLIGIBLE * influence.max()
+    if np.count_nonzero(matters) < len(matters) // 2:  # else the copy costs more than it saves
+        X, weights = X[:, matters], weights[matters]
     matrix = (X * weights) @ X.T
     diagonal = np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
     scaled = matrix / diagonal[:, None] / diagonal  # unit diagonal: samples may differ in size
@@ -222,7 +248,7 @@ def _refine(
         moving = np.abs(change) > limit
         damping = float(np.min(limit[moving] / np.abs(change[moving]), initial=1.0))
         beta = beta + damping * change
-        beta = beta + weights * (X.T @ _solve_normal(X, weights, y - X @ beta))
+        beta = beta + weights * (X.T @ _solve_normal(problem, weights, y - X @ beta))
         state = _State(state.log_alpha, beta, nu)
         residuals = _judge(problem, reg, state)
         if not max(residuals.values()) < 0.5 * max(best_residuals.values()):

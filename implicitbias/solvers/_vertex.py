@@ -1,9 +1,12 @@
-"""The last stretch to a rich end point at depth D > 2, where the dual variable saturates.
+"""Solutions whose weight is on few, independent columns: linear algebra where Newton's method on nu is blind.
 
-On the support S of the limit, ``|x_i^T nu|`` is within ``u_i = (c/|beta_i|)^{1/p}`` of its bound (``c = alpha^D``),
-and once u_i is at rounding level Newton's method on nu is blind. If the columns ``X_S`` are independent,
-nothing is left to iterate, though: ``X_S beta_S = y`` up to the contribution of the other coordinates, which
-follow from nu, and nu from ``X_S^T nu = grad reg(beta_S)``.
+Let S be the columns that carry the weight. If they are independent, ``X_S beta_S = y`` up to the small contribution
+of the other coordinates, which follow from nu, and ``X_S^T nu = grad reg(beta_S)``. Two situations need this:
+
+* at depth D > 2, ``|x_i^T nu|`` is within ``u_i = (c/|beta_i|)^{1/p}`` of its bound on S (``c = alpha^D``); once
+  u_i is at rounding level nu no longer determines beta there;
+* with fewer columns in S than samples, the other coordinates of beta are below the rounding of y, and
+  ``X beta = y`` no longer determines them; nu does.
 """
 
 from __future__ import annotations
@@ -20,37 +23,58 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-__all__ = ["vertex"]
+__all__ = ["saturated_support", "separated_support", "vertex"]
 
+_ROUNDS = 4
+"""Passes between the support and the rest; the rest is small, so each gains many digits."""
 _SATURATED = 1e-4
-"""Slack of the dual from its bound, relative, below which a vertex is looked for."""
+"""Slack of the dual from its bound, relative, below which the support is read off the dual."""
+_SEPARATED = 1e4
+"""Ratio of consecutive magnitudes of beta from which on they count as parted."""
 
 
-def vertex(problem: Interpolation, reg: Q | R, nu: Vector) -> tuple[Vector, Vector] | None:
-    """Candidate ``(beta, nu)`` for `reg` from multipliers of a larger alpha; None if they single out no vertex.
+def saturated_support(problem: Interpolation, reg: Q | R, nu: Vector) -> NDArray[np.bool_] | None:
+    """Coordinates on which the dual is at its bound, or None where it is not near enough to tell."""
+    slack = 1.0 - np.abs(problem.X.T @ nu) / reg.dual_bound
+    smallest = max(float(slack.min()), float(np.finfo(float).eps))
+    # slacks of the support vanish with alpha, the others do not: part them at the geometric mean with 1
+    return slack < np.sqrt(smallest) if smallest <= _SATURATED else None
+
+
+def separated_support(beta: Vector) -> NDArray[np.bool_] | None:
+    """Coordinates above the widest gap between magnitudes, as a ratio; None if there is no wide one."""
+    magnitudes = np.sort(np.abs(beta))[::-1]
+    magnitudes = magnitudes[magnitudes > 0.0]
+    if len(magnitudes) < 2:
+        return None
+    ratios = magnitudes[:-1] / magnitudes[1:]
+    widest = int(np.argmax(ratios))
+    return np.abs(beta) >= magnitudes[widest] if ratios[widest] > _SEPARATED else None
+
+
+def vertex(
+    problem: Interpolation, reg: Q | R, nu: Vector, support: NDArray[np.bool_]
+) -> tuple[Vector, Vector] | None:
+    """Candidate ``(beta, nu)`` with its weight on `support`, from nearby multipliers; None if there is none.
 
     The candidate is not checked: its residuals tell whether it is the solution.
     """
     X, y = problem.X, problem.y
-    theta = X.T @ nu
-    slack = 1.0 - np.abs(theta) / reg.dual_bound
-    smallest = max(float(slack.min()), float(np.finfo(float).eps))
-    if smallest > _SATURATED:
-        return None
-    # slacks of the support vanish with alpha, the others do not: part them at the geometric mean with 1
-    support = slack < np.sqrt(smallest)
     columns = X[:, support]
-    on_support, _, rank, _ = np.linalg.lstsq(columns, y, rcond=None)
-    if rank < columns.shape[1] or np.any(on_support * theta[support] <= 0.0):
+    if columns.shape[1] > columns.shape[0]:
         return None
-    beta = np.zeros_like(theta)
-    beta[support] = on_support
-    mismatch = np.asarray(reg.grad(beta))[support] - columns.T @ nu
-    nu = nu + np.linalg.lstsq(columns.T, mismatch, rcond=None)[0]
     theta = X.T @ nu
-    if np.any((np.abs(theta) >= reg.dual_bound) & ~support):
-        return None
-    others = np.where(support, 0.0, np.asarray(reg.grad_conjugate(np.where(support, 0.0, theta))))
-    beta = others
-    beta[support] = np.linalg.lstsq(columns, y - X @ others, rcond=None)[0]
+    beta = np.zeros_like(theta)
+    for _ in range(_ROUNDS):
+        on_support, _, rank, _ = np.linalg.lstsq(columns, y - X @ np.where(support, 0.0, beta), rcond=None)
+        if rank < columns.shape[1] or np.any(on_support * theta[support] <= 0.0):
+            return None
+        beta[support] = on_support
+        mismatch = np.asarray(reg.grad(beta))[support] - columns.T @ nu
+        nu = nu + np.linalg.lstsq(columns.T, mismatch, rcond=None)[0]
+        theta = X.T @ nu
+        if np.any((np.abs(theta) >= reg.dual_bound) & ~support):
+            return None
+        beta = np.asarray(reg.grad_conjugate(np.where(support, 0.0, theta)))
+        beta[support] = on_support
     return beta, nu
