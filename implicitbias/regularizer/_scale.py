@@ -45,6 +45,7 @@ class Scale:
             if is_log
             else "a positive finite number: int, float, decimal string such as '1e-4350', or mpmath number"
         )
+        source = str(source) if isinstance(source, Decimal) else source
         self.source, self.is_log = source, is_log
         self.symbol: Any = None
         self.exact: tuple[int, ...] = ()
@@ -53,10 +54,15 @@ class Scale:
             impossible = source is sympy.nan or source.is_positive is False or source.is_extended_real is False
             if is_log or not isinstance(source, sympy.Expr) or impossible:
                 raise ValueError(f"{name} must be {accepted}, got the expression {source}")
-            if not source.is_Rational:
+            if source.is_Float:
+                import mpmath
+
+                self.source = source = mpmath.mp.make_mpf(source._mpf_)
+            elif source.is_Rational:
+                self.source = source = Fraction(int(source.p), int(source.q))
+            else:
                 self.symbol = source
                 return
-            self.source = source = Fraction(int(source.p), int(source.q))
         exact = _exact(source)
         if exact is None:
             raise TypeError(f"{name} must be {accepted}, got {source!r} of type {type(source).__name__}")

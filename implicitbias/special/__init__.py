@@ -72,7 +72,7 @@ def q(z: Any, D: Any = 2) -> Any:
     z
         Predictor coordinate in units of ``alpha^D``, any shape.
     D
-        Depth, real and ``>= 2``.
+        Depth, real and ``>= 2``, or infinity.
 
     Raises
     ------

@@ -32,3 +32,18 @@ def test_hessian_of_the_conjugate_outside_its_domain(D):
     assert reg.hess_diag_conjugate(1.0) == np.inf
     assert mpmath.isnan(reg.hess_diag_conjugate(mpf(2)))
     assert np.isnan(reg.hess_diag_conjugate(2.0))
+
+
+def test_scale_from_decimal_and_sympy_floats():
+    from decimal import Decimal
+
+    import sympy
+
+    assert Q(Decimal("0.1")) == Q("0.1")
+    assert Q(sympy.Float(0.1)) == Q(0.1)
+    assert Q(sympy.Float(0.1))(0.5) == Q(0.1)(0.5)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).maxexp <= 1024, reason="no extended precision on this platform")
+def test_scale_from_extended_precision_is_exact():
+    assert Q(np.longdouble("1e-4000")).log_alpha == pytest.approx(-4000 * np.log(10), rel=1e-15)
