@@ -7,7 +7,9 @@ digits is evidence for both.
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from .problems import Interpolation
 from .regularizer import L1, L2, Q
 from .solvers import interpolate
 
-__all__ = ["MinimumNorms", "Report", "crosscheck", "minimum_norms"]
+__all__ = ["MinimumNorms", "Report", "check_device", "crosscheck", "minimum_norms"]
 
 _TRAINERS = ("flow", "descent")
 
@@ -87,13 +89,16 @@ def crosscheck(
     minimum
         :func:`minimum_norms` of the same data, where it is known already.
     **options
-        Passed on to :func:`implicitbias.train.train_by_flow` or :func:`implicitbias.train.train_by_descent`:
-        tolerances, limits, callback.
+        Passed on to the trainer. Both :func:`implicitbias.train.train_by_flow` and
+        :func:`implicitbias.train.train_by_descent` take `tolerance`, `max_steps`, `time_limit` and `callback`;
+        the flow also `rtol`, `atol` and `method`, gradient descent also `step_size`.
 
     Returns
     -------
     Report
-        Whatever happened: a trainer or solver that ended early is in :attr:`Report.complaint`.
+        Whatever happened: a trainer or solver that ended early is in :attr:`Report.complaint`. A training
+        that is interrupted (KeyboardInterrupt, Ctrl-C) does not raise: its last state is returned with the
+        status :attr:`~implicitbias.Status.INTERRUPTED`.
 
     Raises
     ------
@@ -102,6 +107,8 @@ def crosscheck(
         at infinity.
     InfeasibleError
         If ``X beta = y`` has no solution.
+    TypeError
+        If an option is not one of the trainer's.
     ModuleNotFoundError
         If torch is not installed.
 
@@ -121,25 +128,27 @@ def crosscheck(
     reg = Q(alpha, D=D, w0=w0)
     from .train import DiagonalNetwork, train_by_descent, train_by_flow
 
+    train = train_by_flow if trainer == "flow" else train_by_descent
+    _check_options(trainer, train, options)
     # Before anything expensive: training is the long part, and a bad device or alpha shows here.
     points, targets = _on_device(problem, device)
     network = DiagonalNetwork(problem.shape[1], D, alpha, w0, device=points.device)
     least = minimum_norms(problem.X, problem.y) if minimum is None else minimum
     predicted = interpolate(problem.X, problem.y, reg, throw=False)
 
-    train = train_by_flow if trainer == "flow" else train_by_descent
     trained = train(network, lambda: (network(points) - targets).square().sum(), **options)
     size = float(np.linalg.norm(predicted.beta))
     gap = float(np.linalg.norm(predicted.beta - trained.beta))
+    certified = residuals(problem, reg, predicted.beta, predicted.dual)
+    # A training that overflowed has no residuals; the least squares behind them would fail on nan.
+    usable = bool(np.isfinite(trained.beta).all())
+    reached = residuals(problem, reg, trained.beta) if usable else dict.fromkeys(certified, math.nan)
     return Report(
         alpha=alpha,
         D=D,
         predicted=predicted,
         trained=trained,
-        residuals={
-            "predicted": residuals(problem, reg, predicted.beta, predicted.dual),
-            "trained": residuals(problem, reg, trained.beta),
-        },
+        residuals={"predicted": certified, "trained": reached},
         distance=gap / size if size else gap,
         agreement=agreement,
         minimum=least,
@@ -149,13 +158,42 @@ def crosscheck(
     )
 
 
+def check_device(device: str | None) -> None:
+    """Raise what :func:`crosscheck` would raise for `device`, without any training.
+
+    Raises
+    ------
+    ValueError
+        If torch cannot compute on the device in double precision.
+    ModuleNotFoundError
+        If torch is not installed.
+    """
+    from .train import DiagonalNetwork  # says what to install where torch is missing
+
+    points, _ = _on_device(Interpolation([[1.0]], [1.0]), device)
+    DiagonalNetwork(1, device=points.device)
+
+
+def _check_options(trainer: str, train: Callable[..., Any], options: dict[str, Any]) -> None:
+    parameters = inspect.signature(train).parameters.values()
+    accepted = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    unknown = [name for name in options if name not in accepted]
+    if unknown:
+        raise TypeError(
+            f"crosscheck got an unexpected option {', '.join(map(repr, unknown))}; "
+            f"those of trainer={trainer!r} are {', '.join(accepted)}"
+        )
+
+
 def _on_device(problem: Interpolation, device: str | None) -> tuple[Any, Any]:
     import torch
 
     try:
         place = torch.device("cpu" if device is None else device)
-        return torch.tensor(problem.X, device=place), torch.tensor(problem.y, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        points, targets = torch.tensor(problem.X, device=place), torch.tensor(problem.y, device=place)
+        targets.sum().item()  # a device without storage (meta) takes tensors but gives nothing back
+        return points, targets
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ImportError) as error:
         # torch answers with one of these for a device it does not know, does not have, or was not built for
-        reason = str(error).splitlines()[0]
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ValueError(f"device {device!r} cannot be used: {reason}") from error

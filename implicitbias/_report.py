@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._result import Result
+from ._result import Result, Status
 
 __all__ = ["MinimumNorms", "Report", "new_figure"]
 
@@ -72,6 +72,18 @@ class Report:
     def agrees(self) -> bool:
         """Whether both ways converged and their end points are within `agreement` of each other."""
         return not self.complaint
+
+    @property
+    def success(self) -> bool:
+        """Whether solver and trainer both reached their tolerance and their end points agree."""
+        return self.predicted.success and self.trained.success and self.agrees
+
+    @property
+    def verdict(self) -> str:
+        """``"agree"``, ``"interrupted"`` where the training was, or ``"DIFFER"``."""
+        if self.trained.status is Status.INTERRUPTED:
+            return "interrupted"
+        return "agree" if self.agrees else "DIFFER"
 
     @property
     def complaint(self) -> str:

@@ -1,17 +1,25 @@
-"""What the command shows of a sweep over alpha: a table for the terminal and one figure."""
+"""A sweep over depths and alphas as the command runs it, and what it shows: a table, JSON and one figure."""
 
 from __future__ import annotations
 
+import math
+import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.measure import Measurement
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ._crosscheck import crosscheck, minimum_norms
 from ._report import MinimumNorms, Report, new_figure
+from ._result import ImplicitBiasError
 from .regularizer import Q
 from .solvers import interpolate
 
@@ -21,17 +29,128 @@ _COLORS = ("#7570b3", "#d95f02", "#1b9e77", "#e7298a", "#66a61e", "#a6761d")
 _MARKERS = "os^Dv*"
 _CURVE_POINTS = 41
 _EXCESS_FLOOR = 1e-8  # the accuracy to which a default run trains; below it an excess is the trainer's error
+_TARGET = 1e-20  # the relative loss to which a default run trains
+_EXPENDABLE = ("solve", "train", "l2 norm")  # columns a narrow terminal does without, in this order
 
 
-def sweep_table(reports: Sequence[Report]) -> Table:
-    """One row per (D, alpha): norms of the trained end point between their minima, agreement and cost."""
+@dataclass
+class Sweep:
+    """What a sweep has come to.
+
+    Attributes
+    ----------
+    reports
+        One per run that ended, an interrupted training included.
+    failures
+        ``(D, alpha, reason)`` of each run that raised.
+    interrupted
+        Whether the runs after these are missing.
+    """
+
+    reports: list[Report] = field(default_factory=list)
+    failures: list[tuple[float, str, str]] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def complaints(self) -> list[str]:
+        """One line for every run that did not end in agreement."""
+        failed = [f"D = {depth:g}, alpha = {alpha}: failed: {reason}" for depth, alpha, reason in self.failures]
+        return [report.complaint for report in self.reports if report.complaint] + failed
+
+
+def run_sweep(
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    alphas: Sequence[str],
+    depths: Sequence[float],
+    device: str | None,
+    notes: Console,
+) -> Sweep:
+    """Cross-check every depth with every alpha; one that fails or is interrupted leaves the others standing.
+
+    Parameters
+    ----------
+    X, y, device
+        As for :func:`implicitbias.crosscheck`.
+    alphas, depths
+        The runs, in the order of the depths.
+    notes
+        Where progress is shown, if it is a terminal.
+
+    Raises
+    ------
+    InfeasibleError
+        If ``X beta = y`` has no solution.
+    """
+    minimum = minimum_norms(X, y)
+    sweep = Sweep()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]:.0e}"),
+        TimeElapsedColumn(),
+        console=notes,
+        transient=True,
+        disable=not notes.is_terminal,
+    ) as progress:
+        for depth in depths:
+            for alpha in alphas:
+                task = progress.add_task(f"D = {depth:g}, alpha = {alpha}", total=-math.log(_TARGET), loss=1.0)
+                callback = _follower(progress, task) if notes.is_terminal else None
+                try:
+                    report = crosscheck(X, y, alpha, depth, device=device, minimum=minimum, callback=callback)
+                except KeyboardInterrupt:  # outside the training, which would have returned
+                    sweep.interrupted = True
+                    return sweep
+                except (ArithmeticError, ImplicitBiasError, ValueError) as error:  # LinAlgError is a ValueError
+                    sweep.failures.append((depth, alpha, " ".join(str(error).split()) or type(error).__name__))
+                else:
+                    sweep.reports.append(report)
+                    if report.verdict == "interrupted":
+                        sweep.interrupted = True
+                        return sweep
+                progress.remove_task(task)
+    return sweep
+
+
+def _follower(progress: Progress, task: Any) -> Callable[[Any], None]:
+    target = -math.log(_TARGET)
+
+    def follow(now: Any) -> None:
+        done = -math.log(now.loss) if now.loss > 0 else target
+        progress.update(task, completed=min(max(done, 0.0), target), loss=now.loss)
+
+    return follow
+
+
+def sweep_table(reports: Sequence[Report], width: int = 80) -> Table:
+    """One row per (D, alpha): norms of the trained end point between their minima, agreement and cost.
+
+    Parameters
+    ----------
+    reports
+        At least one.
+    width
+        Of the terminal; where not every column fits, those of :data:`_EXPENDABLE` are left out.
+    """
+    console = Console(width=10_000)
+    for count in range(len(_EXPENDABLE) + 1):
+        table = _table(reports, _EXPENDABLE[:count])
+        if Measurement.get(console, console.options, table).maximum <= width:
+            break
+    return table
+
+
+def _table(reports: Sequence[Report], without: Sequence[str]) -> Table:
     minimum = reports[0].norms()
     least = (minimum["minimum_l1"]["l1"], minimum["minimum_l2"]["l2"])
+    timed = [name for name in ("solve", "train") if name not in without]
     table = Table(
         caption=(
             f"norms of the trained end point; the smallest possible are l1 = {least[0]:.6g} "
             f"(rich regime, alpha -> 0) and l2 = {least[1]:.6g} (kernel regime, alpha -> inf). KKT: largest "
-            "optimality residual of the predicted and of the trained end point; solve, train: seconds"
+            "optimality residual of the predicted and of the trained end point"
+            + (f"; {', '.join(timed)}: seconds" if timed else "")
         ),
         caption_justify="left",
         # no vertical rules and little padding: the table has to fit into 80 columns
@@ -39,16 +158,18 @@ def sweep_table(reports: Sequence[Report]) -> Table:
         collapse_padding=True,
         pad_edge=False,
     )
-    for name in ("D", "alpha", "l1 norm", "l2 norm", "distance", "KKT", "trained", "solve", "train", ""):
-        table.add_column(name, justify="right", no_wrap=True)
+    names = ("D", "alpha", "l1 norm", "l2 norm", "distance", "KKT", "KKT train", "solve", "train", "")
+    for name in names:
+        if name not in without:
+            table.add_column(name, justify="right", no_wrap=True)
     before: float | None = None
     for report in reports:
         if before is not None and before != report.D:
             table.add_section()
         before = report.D
         norms = report.norms()["trained"]
-        style, verdict = ("green", "agree") if report.agrees else ("bold red", "DIFFER")
-        table.add_row(
+        style = "green" if report.agrees else "bold red"
+        cells = (
             f"{report.D:g}",
             str(report.alpha),
             f"{norms['l1']:.4f}",
@@ -58,8 +179,9 @@ def sweep_table(reports: Sequence[Report]) -> Table:
             f"{max(report.residuals['trained'].values()):.0e}",
             f"{report.predicted.seconds:.3f}",
             f"{report.trained.seconds:.2f}",
-            f"[{style}]{verdict}[/]",
+            f"[{style}]{report.verdict}[/]",
         )
+        table.add_row(*(cell for name, cell in zip(names, cells, strict=True) if name not in without))
     return table
 
 
@@ -76,8 +198,12 @@ def predicted_excess(
     """
     rows = []
     for alpha in alphas:
-        solution = interpolate(X, y, Q(float(alpha), D=D), throw=False)
-        rows.append(_excess(solution.beta, minimum) if solution.success else (np.nan, np.nan))
+        try:
+            solution = interpolate(X, y, Q(float(alpha), D=D), throw=False)
+        except (ArithmeticError, ValueError):
+            rows.append((np.nan, np.nan))
+        else:
+            rows.append(_excess(solution.beta, minimum) if solution.success else (np.nan, np.nan))
     return np.array(rows)
 
 
@@ -95,7 +221,7 @@ def sweep_figure(X: NDArray[np.float64], y: NDArray[np.float64], reports: Sequen
     for report in reports:
         by_depth.setdefault(report.D, []).append(report)
     trained = [float(report.alpha) for report in reports]
-    grid = np.geomspace(min(trained) / 1.5, max(trained) * 1.5, _CURVE_POINTS)
+    grid = np.geomspace(min(trained) / 1.5, min(max(trained) * 1.5, sys.float_info.max), _CURVE_POINTS)
     minimum = reports[0].minimum
     for index, (depth, group) in enumerate(by_depth.items()):
         color, marker = _COLORS[index % len(_COLORS)], _MARKERS[index % len(_MARKERS)]
@@ -126,13 +252,15 @@ def sweep_figure(X: NDArray[np.float64], y: NDArray[np.float64], reports: Sequen
     return figure
 
 
-def sweep_json(description: str, reports: Sequence[Report]) -> Mapping[str, Any]:
-    """Return the whole sweep as plain lists, numbers and strings."""
+def sweep_json(description: str, sweep: Sweep) -> Mapping[str, Any]:
+    """Return the whole sweep as plain lists, numbers and strings; a distance that is not finite is None."""
+    largest = float(np.max([report.distance for report in sweep.reports], initial=-math.inf))
     return {
         "description": description,
-        "agrees": all(report.agrees for report in reports),
-        "largest_distance": max(report.as_dict()["distance"] for report in reports),
-        "rows": [report.as_dict() for report in reports],
+        "agrees": not sweep.complaints,
+        "largest_distance": largest if math.isfinite(largest) else None,
+        "rows": [report.as_dict() for report in sweep.reports],
+        "failed": [{"depth": depth, "alpha": alpha, "reason": reason} for depth, alpha, reason in sweep.failures],
     }
 
 

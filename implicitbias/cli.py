@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ._report import Report
+    from ._sweep import Sweep
     from .data import Dataset
 
 __all__ = ["main"]
@@ -21,7 +23,7 @@ __all__ = ["main"]
 _ALPHAS: Final = ("3", "1", "0.3", "0.1", "0.05", "0.02")
 _DEPTHS: Final = ("2", "3")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_SUCCESS, _DISAGREEMENT, _BAD_INPUT, _INTERRUPTED = 0, 1, 2, 130
+_SUCCESS, _FAILURE, _BAD_INPUT, _INTERRUPTED = 0, 1, 2, 130
 
 
 class InputError(Exception):
@@ -45,14 +47,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 on success; 1 if end points disagree or something did not converge; 2 on bad input; 130 on
-        interruption.
+        0 on success; 1 if end points disagree, something did not converge, a run failed or nobody reads the
+        output; 2 on bad input; 130 on interruption.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         options = _parser().parse_args(_shield_negative_numbers(arguments))
         code: int = options.run(options)
+        sys.stdout.flush()  # a reader that has gone is better noticed here than at exit
         return code
+    except BrokenPipeError:
+        _discard_output()
+        return _FAILURE
     except InputError as error:
         print(f"implicitbias: {error}", file=sys.stderr)
         return _BAD_INPUT
@@ -61,6 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except SystemExit as stop:  # --help and --version
         return int(stop.code or 0)
+
+
+def _discard_output() -> None:
+    """Send what is still buffered to nowhere, so that the interpreter does not fail on it at exit."""
+    with contextlib.suppress(OSError, ValueError):  # a standard output without a descriptor has nothing to fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _shield_negative_numbers(arguments: list[str]) -> list[str]:
@@ -81,7 +93,11 @@ def _parser() -> argparse.ArgumentParser:
             "Without arguments: diabetes data, depths 2 and 3, alphas from the kernel to the rich regime."
         ),
     )
-    check.add_argument("--data", metavar="FILE", help=".csv (header line) or .npz (arrays X, y); standardized")
+    check.add_argument(
+        "--data",
+        metavar="FILE",
+        help=".csv (header line) or .npz (arrays X, y); columns and target are standardized over the given rows",
+    )
     check.add_argument("--target", metavar="COLUMN", help="column of the .csv file to predict (default: the last)")
     check.add_argument("--alpha", metavar="A", nargs="+", default=list(_ALPHAS), help="scales of initialization")
     check.add_argument("--depth", metavar="D", nargs="+", default=list(_DEPTHS), help="depths, real, at least 2")
@@ -109,97 +125,69 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _crosscheck(options: argparse.Namespace) -> int:
-    alphas = [_positive_float("--alpha", text) for text in options.alpha]
-    depths = [_depth("--depth", text) for text in options.depth]
+    # every value once, in the order given
+    scales: dict[float, str] = {}
+    for text in options.alpha:
+        scales.setdefault(_alpha(text), text.strip())
+    depths = list(dict.fromkeys(_depth("--depth", text) for text in options.depth))
     for flag, file in (("--json", options.json), ("--plot", options.plot)):
-        if file not in (None, "-") and not Path(file).absolute().parent.is_dir():
-            raise InputError(f"argument {flag}: no such directory: {Path(file).absolute().parent}")
+        if file is not None and (flag, file) != ("--json", "-"):
+            _require_writable(flag, Path(file))
     data = _dataset(options)
 
     from rich.console import Console
 
+    from ._crosscheck import check_device
     from ._result import ImplicitBiasError
+    from ._sweep import run_sweep
 
     terminal, notes = Console(), Console(stderr=True)
-    if options.json != "-":
-        terminal.print(f"[bold]{data.name}[/]: {data.description}. Squared loss, gradient flow to loss 1e-20.")
     try:
+        # what can be found out before the training is
         if options.plot is not None:
-            from ._report import new_figure
-
-            new_figure((1, 1))  # a missing matplotlib is better heard of before the training than after
-        reports = _train(data, alphas, depths, options.device, notes)
+            _require_picture_format(options.plot)
+        check_device(options.device)
+        if options.json != "-":
+            terminal.print(f"[bold]{data.name}[/]: {data.description}. Squared loss, gradient flow to loss 1e-20.")
+        sweep = run_sweep(data.X, data.y, list(scales.values()), depths, options.device, notes)
     except (ModuleNotFoundError, ImplicitBiasError, ValueError) as error:
         raise InputError(str(error)) from error
-    stopped = bool(reports) and reports[-1].trained.status.name == "INTERRUPTED"
-    if not reports:
-        return _INTERRUPTED
-    return max(_show(data, reports, options, terminal, notes), _INTERRUPTED if stopped else _SUCCESS)
+    if sweep.interrupted and not (sweep.reports or sweep.failures):
+        raise KeyboardInterrupt
+    code = _show(data, sweep, options, terminal, notes)
+    return _INTERRUPTED if sweep.interrupted else code
 
 
-def _train(
-    data: Dataset, alphas: list[tuple[str, float]], depths: list[float], device: str | None, notes: Any
-) -> list[Report]:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from ._crosscheck import crosscheck, minimum_norms
-
-    minimum = minimum_norms(data.X, data.y)
-    reports: list[Report] = []
-    target = -math.log(1e-20)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.0e}"),
-        TimeElapsedColumn(),
-        console=notes,
-        transient=True,
-        disable=not notes.is_terminal,
-    ) as progress:
-        for depth in depths:
-            for text, _ in alphas:
-                task = progress.add_task(f"D = {depth:g}, alpha = {text}", total=target, loss=1.0)
-
-                def follow(now: Any, task: Any = task) -> None:
-                    done = -math.log(now.loss) if now.loss > 0 else target
-                    progress.update(task, completed=min(max(done, 0.0), target), loss=now.loss)
-
-                callback = follow if notes.is_terminal else None
-                report = crosscheck(data.X, data.y, text, depth, device=device, minimum=minimum, callback=callback)
-                reports.append(report)
-                if report.trained.status.name == "INTERRUPTED":
-                    return reports
-                progress.remove_task(task)
-    return reports
-
-
-def _show(data: Dataset, reports: list[Report], options: argparse.Namespace, terminal: Any, notes: Any) -> int:
+def _show(data: Dataset, sweep: Sweep, options: argparse.Namespace, terminal: Any, notes: Any) -> int:
     from ._sweep import sweep_figure, sweep_json, sweep_table
 
+    reports, complaints = sweep.reports, sweep.complaints
+    text = ""
     if options.json is not None:
-        text = json.dumps(sweep_json(data.description, reports), indent=2, allow_nan=False)
-        if options.json == "-":
-            print(text)
-        else:
-            _write("--json", options.json, lambda file: file.write_text(text + "\n", encoding="utf-8"))
-    if options.json != "-":
-        terminal.print(sweep_table(reports))
-    if options.plot is not None:
-        title = f"{data.description}: trained points on predicted curves"
-        figure = sweep_figure(data.X, data.y, reports, title)
-        _write("--plot", options.plot, lambda file: figure.savefig(file, dpi=160))
-    complaints = [report.complaint for report in reports if report.complaint]
+        text = json.dumps(sweep_json(data.description, sweep), indent=2, allow_nan=False)
+    if options.json == "-":
+        print(text)
+    elif reports:
+        terminal.print(sweep_table(reports, terminal.width))
     for complaint in complaints:
         notes.print(f"implicitbias: {complaint}", style="bold red", soft_wrap=True, markup=False, highlight=False)
-    if complaints:
-        return _DISAGREEMENT
-    if options.json != "-":
+    if not complaints and options.json != "-":
         worst = max(report.distance for report in reports)
+        agree = "The end point agrees" if len(reports) == 1 else f"All {len(reports)} end points agree"
         terminal.print(
-            f"All {len(reports)} end points agree: largest relative distance {worst:.1e}, "
-            f"accepted up to {reports[0].agreement:.0e}."
+            f"{agree}: largest relative distance {worst:.1e}, accepted up to {reports[0].agreement:.0e}."
         )
-    return _SUCCESS
+    # Files last: what goes wrong with them costs nothing of what is on the screen.
+    if options.json not in (None, "-"):
+        _write("--json", options.json, lambda file: file.write_text(text + "\n", encoding="utf-8"))
+    drawn = [report for report in reports if math.isfinite(report.distance)]
+    if options.plot is not None and not drawn:
+        notes.print("implicitbias: no training ended at finite weights, so there is no picture", soft_wrap=True)
+    elif options.plot is not None:
+        title = f"{data.description}: trained points on predicted curves"
+        figure = sweep_figure(data.X, data.y, drawn, title)
+        _write("--plot", options.plot, lambda file: figure.savefig(file, dpi=160))
+    return _FAILURE if complaints else _SUCCESS
 
 
 def _dataset(options: argparse.Namespace) -> Dataset:
@@ -210,15 +198,9 @@ def _dataset(options: argparse.Namespace) -> Dataset:
             raise InputError("argument --target: needs --data with a .csv file")
         return diabetes()
     try:
-        data = standardize(load_table(options.data, options.target))
+        return standardize(load_table(options.data, options.target))
     except (OSError, ValueError) as error:
         raise InputError(f"argument --data: {error}") from error
-    if data.shape[0] > data.shape[1]:
-        raise InputError(
-            f"argument --data: {options.data} has {data.shape[0]} rows and {data.shape[1]} features; "
-            "interpolation needs at least as many features as rows"
-        )
-    return data
 
 
 def _q(options: argparse.Namespace) -> int:
@@ -238,27 +220,53 @@ def _q(options: argparse.Namespace) -> int:
     # Ten digits more than shown, so that rounding a decimal string to binary stays invisible.
     with mpmath.workdps(digits + 10):
         beta = [mpmath.mpf(text) for text in texts]
-        reg = Q(alpha, D=depth)
-        value, gradient = reg(beta), reg.grad(beta)
-        print(f"value     {mpmath.nstr(value, digits)}")
-        for text, slope in zip(texts, gradient, strict=True):
-            print(f"gradient  {mpmath.nstr(slope, digits)}  at {text}")
+        try:
+            reg = Q(alpha, D=depth)
+        except ValueError as error:  # a positive number it is, so only its exponent can be amiss
+            raise InputError(f"argument ALPHA: the exponent of {alpha} is out of range") from error
+        try:
+            value, gradient = reg(beta), reg.grad(beta)
+            lines = [f"value     {mpmath.nstr(value, digits)}"]
+            for text, slope in zip(texts, gradient, strict=True):
+                lines.append(f"gradient  {mpmath.nstr(slope, digits)}  at {text}")
+        except (ArithmeticError, MemoryError, ValueError) as error:
+            raise InputError(f"Q cannot be evaluated at {', '.join(texts)}: {error}") from error
+    print("\n".join(lines))
     return _SUCCESS
 
 
 def _write(flag: str, name: str, write: Any) -> None:
     try:
         write(Path(name))
-    except (OSError, ValueError) as error:  # matplotlib answers an unknown suffix with ValueError
+    except (OSError, ValueError) as error:
         raise InputError(f"argument {flag}: cannot write {name}: {error}") from error
 
 
-def _positive_float(flag: str, text: str) -> tuple[str, float]:
+def _require_writable(flag: str, file: Path) -> None:
+    """Refuse a file that cannot be written, without creating it or changing what it holds."""
+    if not file.absolute().parent.is_dir():
+        raise InputError(f"argument {flag}: no such directory: {file.absolute().parent}")
+    if file.is_dir():
+        raise InputError(f"argument {flag}: {file} is a directory, the name of a file is needed")
+    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+        raise InputError(f"argument {flag}: no permission to write {file}")
+
+
+def _require_picture_format(name: str) -> None:
+    from ._report import new_figure
+
+    formats = new_figure((1, 1)).canvas.get_supported_filetypes()
+    if Path(name).suffix.lower().removeprefix(".") not in formats:
+        known = ", ".join(f".{suffix}" for suffix in sorted(formats))
+        raise InputError(f"argument --plot: {name} must end in one of {known}")
+
+
+def _alpha(text: str) -> float:
     text = text.strip()
     value = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not 0 < value < math.inf:
-        raise InputError(f"argument {flag}: a positive number in the range of a float expected, got {text!r}")
-    return text, value
+        raise InputError(f"argument --alpha: a positive number in the range of a float expected, got {text!r}")
+    return value
 
 
 def _depth(flag: str, text: str) -> float:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import math
 import zipfile
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -178,12 +181,14 @@ def load_table(path: str | Path, target: str | None = None) -> Dataset:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    FileNotFoundError, IsADirectoryError
+        If there is no such file, or a directory of that name.
     ValueError
         If the file cannot be used; the message names the file and, in a CSV file, line and column.
     """
     file = Path(path)
+    if file.is_dir():
+        raise IsADirectoryError(f"{file}: a directory; a .csv or .npz file is needed")
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such file")
     readers = {".csv": _read_csv, ".npz": _read_npz}
@@ -213,7 +218,7 @@ def standardize(data: Dataset) -> Dataset:
         If a column or the target is constant; the message names it.
     """
     for name, column in zip((*data.feature_names, "the target"), (*data.X.T, data.y), strict=True):
-        if np.ptp(column) == 0:
+        if column.max() == column.min():
             raise ValueError(f"{data.name}: {name} is constant and cannot be standardized; leave it out")
     return replace(
         data,
@@ -226,30 +231,20 @@ def standardize(data: Dataset) -> Dataset:
 
 def _standardized(values: ArrayLike) -> FloatArray:
     array = np.asarray(values, dtype=np.float64)
+    # Largest magnitude of a column to about 1, so that no sum or square overflows; powers of two round nothing.
+    array = np.ldexp(array, -np.frexp(np.abs(array).max(axis=0))[1])
     centred = array - array.mean(axis=0)
     scaled: FloatArray = centred / centred.std(axis=0)
     return scaled
 
 
 def _read_csv(file: Path, target: str | None) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.reader(stream)
-        header = [name.strip() for name in next(reader, [])]
-        if not header:
-            raise ValueError(f"{file}: the file is empty")
-        if all(_is_number(name) for name in header):
-            raise ValueError(f"{file}, line 1: column names expected, got numbers only")
-        rows = []
-        for cells in reader:
-            if not cells:  # a blank line, commonly the last
-                continue
-            if len(cells) != len(header):
-                raise ValueError(
-                    f"{file}, line {reader.line_num}: {len(cells)} entries where the header has {len(header)}"
-                )
-            rows.append(
-                [_number(cell, file, reader.line_num, name) for cell, name in zip(cells, header, strict=True)]
-            )
+    try:
+        header, rows = _csv_cells(file)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: not a text file in UTF-8 ({error.reason}); save it in that encoding") from error
+    except csv.Error as error:
+        raise ValueError(f"{file}: not a CSV file ({error})") from error
     if len(header) < 2 or not rows:
         raise ValueError(f"{file}: at least two columns and one row of numbers are needed")
     column = header[-1] if target is None else target
@@ -261,17 +256,47 @@ def _read_csv(file: Path, target: str | None) -> tuple[FloatArray, FloatArray, t
     return np.delete(table, at, axis=1), table[:, at].copy(), tuple(header[:at] + header[at + 1 :])
 
 
+def _csv_cells(file: Path) -> tuple[list[str], list[list[float]]]:
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.reader(stream)
+        header = [name.strip() for name in next(reader, [])]
+        if not header:
+            raise ValueError(f"{file}: the file is empty")
+        if all(_is_number(name) for name in header):
+            raise ValueError(f"{file}, line 1: column names expected, got numbers only")
+        if "" in header:
+            raise ValueError(
+                f"{file}, line 1: column {header.index('') + 1} has no name; name it, or remove it if it only "
+                "numbers the rows (pandas leaves that out with to_csv(index=False))"
+            )
+        rows = []
+        for cells in reader:
+            if not cells:  # a blank line, commonly the last
+                continue
+            if len(cells) != len(header):
+                raise ValueError(
+                    f"{file}, line {reader.line_num}: {len(cells)} entries where the header has {len(header)}"
+                )
+            rows.append(
+                [_number(cell, file, reader.line_num, name) for cell, name in zip(cells, header, strict=True)]
+            )
+    return header, rows
+
+
 def _read_npz(file: Path, target: str | None) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
     if target is not None:
         raise ValueError(f"{file}: an .npz file names its target itself (array y); a target column is for .csv")
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{file}: not an .npz archive, whatever its name says; numpy.savez writes one")
     try:
         with np.load(file, allow_pickle=False) as arrays:
             missing = [name for name in ("X", "y") if name not in arrays]
             if missing:
-                raise ValueError(f"no array {' and no array '.join(missing)}, only {', '.join(arrays) or 'none'}")
-            X, y = arrays["X"], arrays["y"]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{file}: {error}") from error
+                held = ", ".join(arrays) or "none"
+                raise ValueError(f"{file}: no array {' and no array '.join(missing)}, only {held}")
+            X, y = _member(file, arrays, "X"), _member(file, arrays, "y")
+    except (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{file}: the archive cannot be read: {error}") from error
     if X.ndim != 2 or y.shape != X.shape[:1] or 0 in X.shape:
         raise ValueError(f"{file}: X must have shape (N, d) and y (N,), got {X.shape} and {y.shape}")
     for name, array in (("X", X), ("y", y)):
@@ -281,6 +306,13 @@ def _read_npz(file: Path, target: str | None) -> tuple[FloatArray, FloatArray, t
             raise ValueError(f"{file}: {name} must be finite, entry {_first_bad(array)} is not")
     names = tuple(f"x{i}" for i in range(X.shape[1]))
     return X.astype(np.float64), y.astype(np.float64), names
+
+
+def _member(file: Path, arrays: Mapping[str, Any], name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(arrays[name])
+    except ValueError as error:  # NumPy's own text names a switch that would run code from the file
+        raise ValueError(f"{file}: {name} is not an array of numbers") from error
 
 
 def _first_bad(array: NDArray[np.generic]) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from implicitbias import __version__
+from implicitbias import InfeasibleError, __version__
 from implicitbias.cli import main
 from implicitbias.data import sparse_regression
 
@@ -83,7 +84,8 @@ def test_crosscheck_json(capsys, table, tmp_path):
     code, out, err = run(capsys, *arguments)
     assert (code, err) == (0, "")
     read = json.loads(out)
-    assert set(read) == {"description", "agrees", "largest_distance", "rows"}
+    assert set(read) == {"description", "agrees", "largest_distance", "rows", "failed"}
+    assert read["failed"] == []
     assert read["agrees"] is True
     assert read["largest_distance"] < 1e-8
     assert [(row["alpha"], row["depth"]) for row in read["rows"]] == [("1e-1", 3)]
@@ -126,6 +128,7 @@ def test_interruption_shows_what_there_is(capsys, table, monkeypatch):
     honest = train.train_by_flow
     runs = 0
 
+    @functools.wraps(honest)
     def interrupted(*arguments, **options):
         nonlocal runs
         runs += 1
@@ -138,7 +141,9 @@ def test_interruption_shows_what_there_is(capsys, table, monkeypatch):
     monkeypatch.setattr(train, "train_by_flow", interrupted)
     code, out, err = run(capsys, "crosscheck", "--data", table, "--alpha", "1", "0.5", "0.1", "--depth", "2")
     assert code == 130
-    assert "DIFFER" in out
+    assert "DIFFER" not in out
+    assert "interrupted" in out
+    assert out.count("agree") == 1
     assert runs == 2
     assert "alpha = 0.5: the trainer (flow) did not finish: interrupted" in err
 
@@ -158,10 +163,18 @@ def test_interruption_shows_what_there_is(capsys, table, monkeypatch):
         (["crosscheck", "--target", "a"], "argument --target: needs --data with a .csv file"),
         (["crosscheck", "--data", "none.csv"], "argument --data: none.csv: no such file"),
         (["crosscheck", "--device", "abacus"], "device 'abacus' cannot be used"),
+        (["crosscheck", "--device", "meta"], "device 'meta' cannot be used"),
+        (["crosscheck", "--data", "."], "argument --data: .: a directory; a .csv or .npz file is needed"),
+        (["crosscheck", "--json", "."], "argument --json: . is a directory, the name of a file is needed"),
+        (["crosscheck", "--json", "no/such/dir/a"], "argument --json: no such directory: "),
         (["crosscheck", "--plot", "no/such/dir/a.png"], "argument --plot: no such directory: "),
         (["crosscheck", "--speed"], "unrecognized arguments: --speed"),
         (["q", "-1", "1"], "argument ALPHA: a positive decimal number expected, got '-1'"),
         (["q", "0", "1"], "argument ALPHA: a positive decimal number expected, got '0'"),
+        (
+            ["q", f"1e-{'9' * 29}", "1"],
+            "argument ALPHA: the exponent of 1e-99999999999999999999999999999 is out of",
+        ),
         (["q", "1", "x"], "argument BETA: a decimal number expected, got 'x'"),
         (["q", "1", "nan"], "argument BETA: a decimal number expected, got 'nan'"),
         (
@@ -181,21 +194,123 @@ def test_bad_input_is_one_line(capsys, monkeypatch, tmp_path, arguments, message
     assert "Traceback" not in out + err
 
 
-def test_too_many_rows(capsys, tmp_path):
+def test_more_rows_than_features(capsys, tmp_path):
+    X = np.random.default_rng(0).standard_normal((5, 2))
     file = tmp_path / "tall.npz"
-    np.savez(file, X=np.random.default_rng(0).standard_normal((5, 2)), y=np.arange(5.0))
+    np.savez(file, X=X, y=np.arange(5.0))
     code, _, err = run(capsys, "crosscheck", "--data", file)
     assert code == 2
-    assert "has 5 rows and 2 features; interpolation needs at least as many features as rows" in err
+    assert err.startswith("implicitbias: X beta = y has no solution: X of shape (5, 2) has rank 2")
+    assert err.count("\n") == 1
+    np.savez(file, X=X, y=X @ [1.0, -2.0])
+    code, out, err = run(capsys, "crosscheck", "--data", file, "--alpha", "1", "--depth", "2")
+    assert (code, err) == (0, "")
+    assert "The end point agrees: largest" in out
 
 
-def test_unknown_picture_format(capsys, table, tmp_path):
+@pytest.mark.parametrize("name", ["a.xyz", "a"])
+def test_unknown_picture_format_is_refused_before_training(capsys, table, tmp_path, monkeypatch, name):
     pytest.importorskip("matplotlib")
-    code, _, err = run(
-        capsys, *("crosscheck", "--data", table, "--alpha", "1", "--depth", "2"), "--plot", tmp_path / "a.xyz"
-    )
+    monkeypatch.setattr("implicitbias._sweep.crosscheck", None)
+    code, out, err = run(capsys, "crosscheck", "--data", table, "--plot", tmp_path / name)
+    assert (code, out) == (2, "")
+    assert f"{name} must end in one of " in err
+    assert ".png" in err
+
+
+def test_table_is_shown_before_a_file_fails(capsys, table, tmp_path, monkeypatch):
+    from pathlib import Path
+
+    def full(self, *arguments, **options):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    arguments = ("crosscheck", "--data", table, "--alpha", "1", "--depth", "2", "--json", tmp_path / "a.json")
+    code, out, err = run(capsys, *arguments)
     assert code == 2
-    assert "argument --plot: cannot write" in err
+    assert "The end point agrees" in out
+    assert "argument --json: cannot write" in err
+
+
+@pytest.mark.parametrize(
+    "error", [np.linalg.LinAlgError("SVD did not\nconverge"), InfeasibleError("SVD did not converge")]
+)
+def test_a_failing_run_leaves_the_others(capsys, table, tmp_path, monkeypatch, error):
+    import implicitbias._sweep as module
+
+    honest = module.crosscheck
+
+    def fragile(X, y, alpha, depth, **options):
+        if alpha == "0.5":
+            raise error
+        return honest(X, y, alpha, depth, **options)
+
+    monkeypatch.setattr(module, "crosscheck", fragile)
+    file = tmp_path / "a.json"
+    arguments = ("crosscheck", "--data", table, "--alpha", "1", "0.5", "0.1", "--depth", "2", "--json", file)
+    code, out, err = run(capsys, *arguments)
+    assert code == 1
+    assert out.count("agree") == 2
+    assert err == "implicitbias: D = 2, alpha = 0.5: failed: SVD did not converge\n"
+    read = json.loads(file.read_text(encoding="utf-8"))
+    assert [row["alpha"] for row in read["rows"]] == ["1", "0.1"]
+    assert read["failed"] == [{"depth": 2, "alpha": "0.5", "reason": "SVD did not converge"}]
+    assert read["agrees"] is False
+    code, out, err = run(capsys, "crosscheck", "--data", table, "--alpha", "0.5", "--depth", "2", "--json")
+    assert code == 1
+    assert json.loads(out)["largest_distance"] is None
+
+
+def test_overflow_is_a_row(capfd, table):
+    code, out, err = run(capfd, "crosscheck", "--data", table, "--alpha", "1", "1e300", "--depth", "2")
+    assert code == 1
+    assert "agree" in out
+    assert "DLASCL" not in out + err
+    assert err.startswith(
+        "implicitbias: D = 2, alpha = 1e300: the trainer (flow) did not finish: a value that is not"
+    )
+
+
+def test_interruption_outside_the_training(capsys, table, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("implicitbias._sweep.crosscheck", interrupted)
+    code, _, err = run(capsys, "crosscheck", "--data", table)
+    assert (code, err) == (130, "implicitbias: interrupted\n")
+
+
+def test_repeated_values_are_trained_once(capsys, table):
+    arguments = ("crosscheck", "--data", table, "--alpha", "1", "0.5", "1.0", "--depth", "2", "2.0", "--json")
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    assert [(row["depth"], row["alpha"]) for row in json.loads(out)["rows"]] == [(2, "1"), (2, "0.5")]
+
+
+@pytest.mark.parametrize(
+    ("width", "gone"), [(80, ()), (72, ("solve",)), (66, ("solve", "train")), (60, ("solve", "train", "l2 norm"))]
+)
+def test_narrow_terminals_lose_columns(capsys, table, monkeypatch, width, gone):
+    monkeypatch.setenv("COLUMNS", str(width))
+    code, out, _ = run(capsys, "crosscheck", "--data", table, "--alpha", "0.1", "--depth", "2.5")
+    assert code == 0
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= width
+    header = next(line for line in out.splitlines() if "alpha" in line and "KKT train" in line)
+    shown = header.replace("KKT train", "")
+    assert [name for name in ("solve", "train", "l2 norm") if name not in shown] == list(gone)
+
+
+def test_a_reader_that_has_gone():
+    code = "import sys; from implicitbias.cli import main; sys.stdin.read(); sys.exit(main(['q', '1', '2']))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    process.stdin.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 1
 
 
 @pytest.mark.parametrize(

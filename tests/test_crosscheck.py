@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from implicitbias import InfeasibleError, Status
-from implicitbias._crosscheck import crosscheck, minimum_norms
+from implicitbias._crosscheck import check_device, crosscheck, minimum_norms
 from implicitbias.data import sparse_regression
 
 DATA = sparse_regression(4, 10, 2, rng=3)
@@ -18,6 +18,8 @@ DATA = sparse_regression(4, 10, 2, rng=3)
 def test_predicted_and_trained_agree(depth, alpha):
     report = crosscheck(DATA.X, DATA.y, alpha, depth)
     assert report.agrees, report.complaint
+    assert report.success
+    assert report.verdict == "agree"
     assert report.distance < 1e-8
     assert report.residuals["predicted"].keys() == report.residuals["trained"].keys()
     assert max(report.residuals["trained"].values()) < 1e-7
@@ -56,6 +58,8 @@ def test_an_early_end_is_reported():
     report = crosscheck(DATA.X, DATA.y, 0.5, max_steps=5)
     assert report.trained.status is Status.ITERATION_LIMIT
     assert not report.agrees
+    assert not report.success
+    assert report.verdict == "DIFFER"
     assert "the trainer (flow) did not finish: stopped at the iteration limit" in report.complaint
     assert report.complaint in str(report)
 
@@ -132,3 +136,39 @@ def test_refuses(options, message):
 def test_no_solution():
     with pytest.raises(InfeasibleError, match="X beta = y has no solution"):
         crosscheck([[1.0, 1.0], [1.0, 1.0]], [0.0, 1.0], 1.0)
+
+
+def test_interruption_is_returned():
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    report = crosscheck(DATA.X, DATA.y, 1.0, callback=stop)
+    assert report.trained.status is Status.INTERRUPTED
+    assert report.verdict == "interrupted"
+    assert not report.success
+
+
+def test_overflow_in_training(capfd):
+    report = crosscheck(DATA.X, DATA.y, 1e300)
+    assert report.trained.status is Status.NON_FINITE
+    assert report.predicted.success
+    assert all(np.isnan(value) for value in report.residuals["trained"].values())
+    assert json.loads(report.to_json())["distance"] is None
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("trainer", "option", "accepted"),
+    [("flow", "step_size", "rtol, atol, method"), ("descent", "rtol", "step_size")],
+)
+def test_unknown_option(trainer, option, accepted):
+    with pytest.raises(TypeError, match=f"crosscheck got an unexpected option '{option}'; .*{accepted}"):
+        crosscheck(DATA.X, DATA.y, 1.0, trainer=trainer, **{option: 1e-3})
+
+
+def test_device_check():
+    check_device(None)
+    check_device("cpu")
+    for device in ("abacus", "meta"):
+        with pytest.raises(ValueError, match=f"device '{device}' cannot be used: "):
+            check_device(device)

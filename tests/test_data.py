@@ -79,6 +79,7 @@ def test_csv(tmp_path):
     [
         ("", None, "the file is empty"),
         ("1,2\n3,4\n", None, "line 1: column names expected, got numbers only"),
+        (",a,b\n0,1,2\n", None, "line 1: column 1 has no name; .*index=False"),
         ("a,b\n1,2\n3\n", None, "line 3: 1 entries where the header has 2"),
         ("a,b\n1,2\n3,x\n", None, "line 3, column 'b': a number expected, got 'x'"),
         ("a,b\n1,\n", None, "line 2, column 'b': a number expected, got ''"),
@@ -130,8 +131,31 @@ def test_other_files(tmp_path):
     with pytest.raises(ValueError, match=r"a\.txt: the name must end in \.csv or \.npz"):
         load_table(tmp_path / "a.txt")
     (tmp_path / "a.npz").write_text("not an archive", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"a\.npz: "):
+    with pytest.raises(ValueError, match=r"a\.npz: not an \.npz archive") as caught:
         load_table(tmp_path / "a.npz")
+    assert "pickle" not in str(caught.value)
+    with pytest.raises(IsADirectoryError, match=r"a directory; a \.csv or \.npz file"):
+        load_table(tmp_path)
+    (tmp_path / "a.csv").write_bytes("größe,b\n1,2\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"a\.csv: not a text file in UTF-8"):
+        load_table(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text(f"a,b\n1,{'2' * 200_000}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"b\.csv: not a CSV file"):
+        load_table(tmp_path / "b.csv")
+
+
+def test_broken_archive(tmp_path):
+    file = tmp_path / "a.npz"
+    np.savez(file, X=np.ones((2, 3)), y=np.array([1, "a"], dtype=object))
+    with pytest.raises(ValueError, match="y is not an array of numbers") as caught:
+        load_table(file)
+    assert "pickle" not in str(caught.value)
+    np.savez(file, X=np.ones((200, 3)), y=np.ones(200))
+    content = bytearray(file.read_bytes())
+    content[1000] ^= 255
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.npz: the archive cannot be read"):
+        load_table(file)
 
 
 def test_standardize():
@@ -144,3 +168,15 @@ def test_standardize():
     data.X[:, 7] = 2.0
     with pytest.raises(ValueError, match="x7 is constant and cannot be standardized; leave it out"):
         standardize(data)
+
+
+@pytest.mark.parametrize("size", [1e308, 1e-300, 5e-324])
+def test_standardize_at_the_ends_of_the_range(size):
+    shape = np.array([[1.0, -1.0], [0.0, 1.0], [-1.0, 1.0]])
+    data = sparse_regression(3, 2, 1, rng=0)
+    data.X[:] = shape * size
+    data.y[:] = shape[:, 0] * size
+    scaled = standardize(data)
+    expected = (shape - shape.mean(axis=0)) / shape.std(axis=0)
+    np.testing.assert_allclose(scaled.X, expected, rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(scaled.y, expected[:, 0], rtol=1e-14, atol=1e-15)
