@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..special._depth import constants
-from ..special._tables import kernel_constants
-from ..special._torch import FUNCTIONS, differentiable, h_prime, traced
+from ..special._torch import (
+    FUNCTIONS,
+    differentiable,
+    h_prime,
+    literal_constants,
+    literal_kernel_constants,
+    traced,
+)
 from ._curve import ScaledCurve
 from ._scale import BinaryPower
 
@@ -24,21 +29,10 @@ In float64 that keeps full accuracy for ``1e-200 < |b| < 1e200``, in float32 for
 """
 
 
-# a compiled graph takes constants as literals instead of tracing how they are found
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # torch leaves it unannotated
-def _depth_constants(D: Any) -> Any:
-    return constants(D)
-
-
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # torch leaves it unannotated
-def _kernel_constants(kernel: str, D: Any) -> Any:
-    return kernel_constants(kernel, D)
-
-
 def _kernel(name: str) -> Callable[..., Any]:
     def value(x: Any, D: Any, mantissa: float, exponent: int) -> Any:
         result = x.dtype if x.dtype.is_floating_point else torch.get_default_dtype()
-        curve = ScaledCurve(D, BinaryPower(mantissa, exponent), _depth_constants, _kernel_constants)
+        curve = ScaledCurve(D, BinaryPower(mantissa, exponent), literal_constants, literal_kernel_constants)
         return getattr(curve, name)(torch, x.to(torch.float64)).to(result)
 
     return value
@@ -50,7 +44,7 @@ def _third(b: Any, D: Any, mantissa: float, exponent: int) -> Any:
     At b = 0 it vanishes, S'' being even.
     """
     away = torch.where(b == 0.0, torch.ones_like(b), b)
-    order = 1.0 if D == 2 else 1.0 + 1.0 / _depth_constants(D).p
+    order = 1.0 if D == 2 else 1.0 + 1.0 / literal_constants(D).p
     wide = away.to(torch.float64)
     log2_x = torch.log2(torch.abs(wide)) - exponent
     x = torch.exp2(torch.clamp(log2_x, -60.0, 60.0)) / mantissa

@@ -30,10 +30,14 @@ class _Scaled(Regularizer):
     """
 
     def __init__(self, scale: Scale, D: Any, k: Any, w0: ArrayLike | None) -> None:
-        self._scale, self._D, self._k = scale, D, k
+        self._D, self._k = D, k
         self._w0 = None if w0 is None else _shape_vector(w0, k)
-        self._curve = None if scale.symbol is not None else ScaledCurve(D, scale.binary_power(k))
+        self._set_scale(scale)
         self._w0_tensors: dict[Any, Any] = {}
+
+    def _set_scale(self, scale: Scale) -> None:
+        self._scale = scale
+        self._curve = None if scale.symbol is not None else ScaledCurve(self._D, scale.binary_power(self._k))
 
     @property
     def w0(self) -> NDArray[np.float64] | None:
@@ -59,8 +63,8 @@ class _Scaled(Regularizer):
 
     def at_log_alpha(self, log_alpha: Any) -> Self:
         """Return the same regularizer at another scale, given by its natural logarithm."""
-        other = copy.copy(self)
-        _Scaled.__init__(other, Scale(log_alpha, is_log=True, name="log_alpha"), self._D, self._k, self._w0)
+        other = copy.copy(self)  # shares the shape, which is not validated again
+        other._set_scale(Scale(log_alpha, is_log=True, name="log_alpha"))
         return other
 
     def _evaluate(self, name: str, x: Any, kind: Kind) -> Any:

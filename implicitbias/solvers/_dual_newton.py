@@ -25,6 +25,8 @@ from ._norms import least_squares_interpolant
 from ._vertex import saturated_support, separated_support, vertex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from ..regularizer import R
@@ -72,12 +74,9 @@ def solve(problem: Interpolation, reg: Q | R, *, tol: float, max_iterations: int
         state = _continue(problem, reg, counter)
         state, residuals = _refine(problem, reg, state, counter, tol)
         support = separated_support(state.beta) if max(residuals.values()) > tol else None
-        candidate = None if support is None else vertex(problem, reg, state.nu, support)
-        if candidate is not None:
-            ending = _State(state.log_alpha, *candidate)
-            ending_residuals = _judge(problem, reg, ending)
-            if max(ending_residuals.values()) < max(residuals.values()):
-                state, residuals = ending, ending_residuals
+        ending = _judged_vertex(problem, reg, state, support)
+        if ending is not None and max(ending[1].values()) < max(residuals.values()):
+            state, residuals = ending
     value = float(reg(state.beta))
     if max(residuals.values()) <= tol:
         status = Status.CONVERGED
@@ -133,11 +132,19 @@ def _continue(problem: Interpolation, reg: Q | R, counter: _Counter) -> _State:
 def _end_at_vertex(problem: Interpolation, reg: Q | R, state: _State) -> _State | None:
     """Skip the rest of the way where the end is known: the vertex that the state singles out, if it passes."""
     support = None if np.isinf(reg.dual_bound).any() else saturated_support(problem, reg, state.nu)
+    ending = _judged_vertex(problem, reg, state, support)
+    return ending[0] if ending is not None and max(ending[1].values()) <= _ON_THE_WAY else None
+
+
+def _judged_vertex(
+    problem: Interpolation, reg: Q | R, state: _State, support: NDArray[np.bool_] | None
+) -> tuple[_State, dict[str, float]] | None:
+    """Solution of `reg` with its weight on `support`, where there is one, and its residuals."""
     candidate = None if support is None else vertex(problem, reg, state.nu, support)
     if candidate is None:
         return None
     ending = _State(reg.log_alpha, *candidate)
-    return ending if max(_judge(problem, reg, ending).values()) <= _ON_THE_WAY else None
+    return ending, _judge(problem, reg, ending)
 
 
 def _newton(
@@ -146,9 +153,10 @@ def _newton(
     """Damped Newton on the dual from the prediction; None if it does not settle in a few steps."""
     X, y = problem.X, problem.y
     scale = float(np.linalg.norm(y))
-    if not np.isfinite(_weights(reg, state.beta)).all():
+    weights = _weights(reg, state.beta)
+    if not np.isfinite(weights).all():
         return None, 0  # alpha^D beyond the range of floats: nu is zero to rounding, the regularizer a quadratic
-    nu = _predict(problem, reg, state)
+    nu = _predict(problem, state, weights, np.asarray(reg.grad(state.beta)), _normal_solver(problem, weights))
     theta = X.T @ nu
     excess = float(np.max(np.abs(theta) / reg.dual_bound))
     if excess >= 1.0:
@@ -161,29 +169,29 @@ def _newton(
         weights = _weights(reg, beta)
         if not counter.take() or not np.isfinite(beta).all() or not np.isfinite(weights).all():
             break
-        direction = _solve_normal(problem, weights, gradient)
+        direction = _normal_solver(problem, weights)(gradient)
         along = X.T @ direction
-        length = _line_search(reg, theta, along, float(y @ direction))
+        length = _line_search(reg, theta, along, float(y @ direction), float(gradient @ direction))
         if length == 0.0:
             break
         nu, theta = nu + length * direction, theta + length * along
     return None, _STEPS_PER_ALPHA
 
 
-def _predict(problem: Interpolation, reg: Q | R, state: _State) -> Vector:
+def _predict(
+    problem: Interpolation, state: _State, weights: Vector, grad: Vector, solve: Callable[[Vector], Vector]
+) -> Vector:
     """Multipliers that solve the conditions linearised at beta; those that are not determined stay as they are."""
     X, beta, nu = problem.X, state.beta, state.nu
-    weights = _weights(reg, beta)
-    mismatch = np.asarray(reg.grad(beta)) - X.T @ nu
-    return nu + _solve_normal(problem, weights, problem.y - X @ beta + X @ (weights * mismatch))
+    return nu + solve(problem.y - X @ beta + X @ (weights * (grad - X.T @ nu)))
 
 
 def _weights(reg: Q | R, beta: Vector) -> Vector:
     return 1.0 / np.asarray(reg.hess_diag(beta))
 
 
-def _solve_normal(problem: Interpolation, weights: Vector, right: Vector) -> Vector:
-    """Solve ``X diag(weights) X^T v = right``, with v near 0 in directions that are singular to rounding.
+def _normal_solver(problem: Interpolation, weights: Vector) -> Callable[[Vector], Vector]:
+    """Solver of ``X diag(weights) X^T v = right``, with v near 0 in directions that are singular to rounding.
 
     Such directions are normal: at small alpha fewer coordinates than samples may carry all the weight, and what
     the others contribute to ``X beta`` is below the rounding of y. A multiplier is then free within wide bounds,
@@ -198,21 +206,21 @@ def _solve_normal(problem: Interpolation, weights: Vector, right: Vector) -> Vec
     diagonal = np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
     scaled = matrix / diagonal[:, None] / diagonal  # unit diagonal: samples may differ in size
     scaled[np.diag_indices_from(scaled)] += _RIDGE * len(scaled)
-    return np.asarray(cho_solve(cho_factor(scaled), right / diagonal) / diagonal)
+    factor = cho_factor(scaled)
+    return lambda right: np.asarray(cho_solve(factor, right / diagonal) / diagonal)
 
 
-def _line_search(reg: Q | R, theta: Vector, along: Vector, gain: float) -> float:
+def _line_search(reg: Q | R, theta: Vector, along: Vector, gain: float, initial: float) -> float:
     """Step along an ascent direction of the dual: the slope there must have fallen, without changing sign much.
 
     The slope ``gain - <along, beta(theta + t along)>`` decreases in t; unlike the dual value it is still
-    accurate where the step is down to rounding.
+    accurate where the step is down to rounding. `initial` is its value at t = 0.
     """
 
     def slope(t: float) -> float:
         value = gain - float(along @ np.asarray(reg.grad_conjugate(theta + t * along)))
         return value if np.isfinite(value) else -np.inf
 
-    initial = slope(0.0)
     if not initial > 0.0:
         return 0.0
     low, high, t = 0.0, np.inf, 1.0
@@ -241,14 +249,15 @@ def _refine(
         if not np.isfinite(weights).all():
             break  # the curvature is below the range of floats
         grad = np.asarray(reg.grad(beta))
-        nu = _predict(problem, reg, state)
+        solve = _normal_solver(problem, weights)
+        nu = _predict(problem, state, weights, grad, solve)
         change = weights * (X.T @ nu - grad)
         # a coordinate may at most halve or double, but for those at the level of alpha^D
         limit = 0.5 * (np.abs(beta) + weights)
         moving = np.abs(change) > limit
         damping = float(np.min(limit[moving] / np.abs(change[moving]), initial=1.0))
         beta = beta + damping * change
-        beta = beta + weights * (X.T @ _solve_normal(problem, weights, y - X @ beta))
+        beta = beta + weights * (X.T @ solve(y - X @ beta))
         state = _State(state.log_alpha, beta, nu)
         residuals = _judge(problem, reg, state)
         if not max(residuals.values()) < 0.5 * max(best_residuals.values()):

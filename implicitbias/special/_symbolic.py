@@ -71,7 +71,7 @@ class q(DepthFunction):  # noqa: N801  # SymPy functions are named in lower case
         return t.is_finite if t.is_extended_real else None
 
 
-class h_inverse(DepthFunction):  # noqa: N801
+class h_inverse(DepthFunction):  # noqa: N801  # SymPy functions are named in lower case
     """Inverse ``h_D^{-1}(t)`` of `h`, the derivative of `q`: odd and increasing, between -1 and 1 for D > 2."""
 
     _odd = True
@@ -111,7 +111,7 @@ class h_inverse(DepthFunction):  # noqa: N801
         return self.args[0].is_extended_negative
 
 
-class h_inverse_complement(DepthFunction):  # noqa: N801
+class h_inverse_complement(DepthFunction):  # noqa: N801  # SymPy functions are named in lower case
     """``1 - |h_D^{-1}(t)|`` for D > 2: even, between 0 and 1."""
 
     _latex_name = r"\left(1 - \left|h_{{{D}}}^{{-1}}\right|\right)"
@@ -154,7 +154,7 @@ class h_inverse_complement(DepthFunction):  # noqa: N801
         return True if self.args[0].is_extended_real else None
 
 
-class q_second(DepthFunction):  # noqa: N801
+class q_second(DepthFunction):  # noqa: N801  # SymPy functions are named in lower case
     """Second derivative ``q_D''(t) = 1/h_D'(h_D^{-1}(t))``: even, positive."""
 
     _latex_name = "q_{{{D}}}''"

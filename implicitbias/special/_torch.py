@@ -18,17 +18,25 @@ from ._tables import kernel_constants
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FUNCTIONS", "Scalar", "differentiable", "h_prime", "traced"]
+__all__ = [
+    "FUNCTIONS",
+    "Scalar",
+    "differentiable",
+    "h_prime",
+    "literal_constants",
+    "literal_kernel_constants",
+    "traced",
+]
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # torch leaves it unannotated
-def _constants(kernel: str, D: Any) -> Any:
-    """Kernel constants; a compiled graph takes them as literals instead of tracing how they are fitted."""
+def literal_kernel_constants(kernel: str, D: Any) -> Any:
+    """Constants of a kernel; a compiled graph takes them as literals instead of tracing how they are fitted."""
     return kernel_constants(kernel, D)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _exponents(D: Any) -> Any:
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # torch leaves it unannotated
+def literal_constants(D: Any) -> Any:
     """Exponents of the depth, likewise literals in a compiled graph."""
     return constants(D)
 
@@ -93,7 +101,7 @@ def _scalar(name: str, at_two: Callable[..., Any] | None, beyond: Callable[..., 
         if D == 2 and at_two is not None:
             work = torch.float64 if result == torch.float64 else torch.float32
             return at_two(torch, x.to(work)).to(result)
-        return beyond(torch, x.to(torch.float64), _constants(beyond.__name__, D)).to(result)
+        return beyond(torch, x.to(torch.float64), literal_kernel_constants(beyond.__name__, D)).to(result)
 
     return differentiable(name, value, derivative)
 
@@ -106,7 +114,7 @@ def _q_third(t: Any, D: Any) -> Any:
     """
     if D == 2:
         return -t * _Q_SECOND.apply(t, D) ** 3
-    c = _exponents(D)
+    c = literal_constants(D)
     wide = t.to(torch.float64)
     u = _COMPLEMENT.apply(wide, D)
     v = 2.0 - u
@@ -123,7 +131,7 @@ def h_prime(s: Any, D: Any) -> Any:
     """``h'``: ``2 cosh(s)``, or ``p [(1-|s|)^{-p-1} + (1+|s|)^{-p-1}]``; differentiable by tracing."""
     if D == 2:
         return 2.0 * torch.cosh(s)
-    p, z = _exponents(D).p, torch.abs(s)
+    p, z = literal_constants(D).p, torch.abs(s)
     return p * ((1.0 - z) ** (-p - 1.0) + (1.0 + z) ** (-p - 1.0))
 
 
