@@ -24,6 +24,14 @@ class Regularizer(ABC):
         """Bound of ``|theta_i|`` in the domain of the conjugate, ``()`` or ``(d,)``; inf where there is none."""
         return np.float64(np.inf)
 
+    @property
+    def dual_origin(self) -> Any:
+        """Gradient at the reference point before it was taken off, ``()`` or ``(d,)``; 0 without a reference.
+
+        The domain of the conjugate is ``|theta + dual_origin| < dual_bound``.
+        """
+        return np.float64(0.0)
+
     def _elementwise(self, name: str, argument: str, x: Any) -> Any:
         return self._evaluate(name, x, kind_of(**{argument: x}))
 
