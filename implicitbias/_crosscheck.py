@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,9 +21,14 @@ from .problems import Interpolation
 from .regularizer import L1, L2, Q
 from .solvers import interpolate
 
+if TYPE_CHECKING:
+    from .train import DiagonalNetwork
+    from .train.network import ProductNetwork
+
 __all__ = ["MinimumNorms", "Report", "check_device", "crosscheck", "minimum_norms"]
 
 _TRAINERS = ("flow", "descent")
+_MODELS = ("difference", "product")
 
 
 def minimum_norms(X: ArrayLike, y: ArrayLike) -> MinimumNorms:
@@ -51,10 +56,12 @@ def minimum_norms(X: ArrayLike, y: ArrayLike) -> MinimumNorms:
 def crosscheck(
     X: ArrayLike,
     y: ArrayLike,
-    alpha: float | str,
+    alpha: float | str | None = None,
     D: float = 2,
     *,
     w0: ArrayLike | None = None,
+    initial: tuple[ArrayLike, ArrayLike] | None = None,
+    model: str = "difference",
     loss: str = "squared",
     device: str | None = None,
     trainer: str = "flow",
@@ -65,18 +72,23 @@ def crosscheck(
     r"""Predict where training a diagonal network must end, train it, and compare.
 
     The prediction is ``argmin Q(beta) s.t. X beta = y`` for the regularizer `Q` of the initialization; the
-    training minimizes ``||X beta - y||^2`` by autograd from the weights ``alpha * w0``.
+    training minimizes ``||X beta - y||^2`` by autograd from the weights ``alpha * w0``, or from those given.
 
     Parameters
     ----------
     X, y
         Design matrix ``(N, d)`` and targets ``(N,)``; there must be a `beta` with ``X beta = y``.
     alpha
-        Scale of the initialization; also a string such as ``"1e-3"``.
+        Scale of the initialization; also a string such as ``"1e-3"``. None where `initial` is given.
     D
-        Depth, a real number of at least 2.
+        Depth, a real number of at least 2; the product has depth 2.
     w0
         Shape of the initialization, ``(d,)``, positive; ones when None.
+    initial
+        Weights at the start, two vectors ``(d,)``, in place of `alpha` and `w0`: ``(w_plus, w_minus)``, or
+        ``(u, v)`` for the product. They may differ, so that the predictor does not start at zero.
+    model
+        ``"difference"`` for ``beta = w_+^D - w_-^D``; ``"product"`` for ``beta = u * v``, from `initial` only.
     loss
         Only ``"squared"``.
     device
@@ -114,7 +126,8 @@ def crosscheck(
 
     Notes
     -----
-    Source: Woodworth et al. (2020), theorems 1 and 3.
+    Source: Woodworth et al. (2020), theorems 1 and 3; footnote 2 for biased and unbalanced weights
+    (:meth:`implicitbias.Q.from_weights`, :meth:`implicitbias.Q.from_product`).
     """
     if loss != "squared":
         raise ValueError(
@@ -125,14 +138,14 @@ def crosscheck(
     if not 0 < agreement < math.inf:
         raise ValueError(f"agreement must be positive and finite, got {agreement}")
     problem = Interpolation(X, y)
-    reg = Q(alpha, D=D, w0=w0)
-    from .train import DiagonalNetwork, train_by_descent, train_by_flow
+    reg = _regularizer(alpha, D, w0, initial, model)
+    from .train import train_by_descent, train_by_flow
 
     train = train_by_flow if trainer == "flow" else train_by_descent
     _check_options(trainer, train, options)
     # Before anything expensive: training is the long part, and a bad device or alpha shows here.
     points, targets = _on_device(problem, device)
-    network = DiagonalNetwork(problem.shape[1], D, alpha, w0, device=points.device)
+    network = _network(problem.shape[1], alpha, D, w0, initial, model, points.device)
     least = minimum_norms(problem.X, problem.y) if minimum is None else minimum
     predicted = interpolate(problem.X, problem.y, reg, throw=False)
 
@@ -144,7 +157,7 @@ def crosscheck(
     usable = bool(np.isfinite(trained.beta).all())
     reached = residuals(problem, reg, trained.beta) if usable else dict.fromkeys(certified, math.nan)
     return Report(
-        alpha=alpha,
+        alpha="given weights" if alpha is None else alpha,
         D=D,
         predicted=predicted,
         trained=trained,
@@ -156,6 +169,46 @@ def crosscheck(
         device="cpu" if device is None else str(device),
         shape=problem.shape,
     )
+
+
+_Start = tuple[ArrayLike, ArrayLike] | None
+
+
+def _regularizer(alpha: Any, D: float, w0: ArrayLike | None, initial: _Start, model: str) -> Q:
+    """The regularizer of a start, which must be given in one of the two ways."""
+    if model not in _MODELS:
+        raise ValueError(f"model must be one of {', '.join(_MODELS)}, got {model!r}")
+    if initial is None:
+        if alpha is None:
+            raise ValueError("alpha must be given, or the weights themselves as initial")
+        if model == "product":
+            raise ValueError("model='product' needs initial=(u, v): with u = v at the start no weight changes sign")
+        return Q(alpha, D=D, w0=w0)
+    if alpha is not None or w0 is not None:
+        raise ValueError("alpha and w0 must be None where initial gives the weights themselves")
+    if not isinstance(initial, tuple | list) or len(initial) != 2:
+        raise ValueError("initial must be a pair of vectors, (w_plus, w_minus) or (u, v)")
+    if model == "difference":
+        return Q.from_weights(*initial, D)
+    if D != 2:
+        raise ValueError(f"D must be 2 for model='product', got {D}")
+    return Q.from_product(*initial)
+
+
+def _network(
+    d: int, alpha: Any, D: float, w0: ArrayLike | None, initial: _Start, model: str, device: Any
+) -> DiagonalNetwork | ProductNetwork:
+    """The network to train, from a start that has given a regularizer already."""
+    from .train import DiagonalNetwork
+    from .train.network import ProductNetwork
+
+    if initial is None:
+        return DiagonalNetwork(d, D, alpha, w0, device=device)
+    if len(np.asarray(initial[0])) != d:
+        raise ValueError(f"initial must hold two vectors of shape ({d},) to match X, got {np.shape(initial[0])}")
+    if model == "product":
+        return ProductNetwork(*initial, device=device)
+    return DiagonalNetwork.from_weights(*initial, D, device=device)
 
 
 def check_device(device: str | None) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .problems import Interpolation
     from .regularizer import Regularizer
 
-__all__ = ["estimate_dual", "residuals"]
+__all__ = ["estimate_dual", "judged", "residuals"]
 
 _EDGE = 2.0**-51
 """How near to the edge of the domain of a conjugate, relatively, theta is judged: a few roundings."""
@@ -47,34 +47,46 @@ def residuals(
         where a coordinate counts as much as a change of it changes the predictor;
         ``gap``: ``[reg(beta) + reg*(X^T nu) - <beta, X^T nu>] / reg(beta)``, the duality gap at a feasible point,
         never negative but for rounding.
+        Denominators are those of the regularizer without its reference point, where it has one.
 
     Raises
     ------
     ValueError
         If a shape does not match the problem.
     """
-    X, y = problem.X, problem.y
-    N, d = problem.shape
     b = np.asarray(beta, dtype=np.float64)
+    N, d = problem.shape
     if b.shape != (d,):
         raise ValueError(f"beta must have shape ({d},) to match X, got shape {b.shape}")
     nu = estimate_dual(problem, reg, b) if dual is None else np.asarray(dual, dtype=np.float64)
     if nu.shape != (N,):
         raise ValueError(f"dual must have shape ({N},) to match X, got shape {nu.shape}")
-    theta, grad = X.T @ nu, np.asarray(reg.grad(b))
-    scale = np.linalg.norm(y) or np.linalg.norm(np.abs(X) @ np.abs(b))
-    weight = _inverse_hessian(reg, b)
-    return {
-        "primal": _ratio(float(np.linalg.norm(X @ b - y)), float(scale)),
-        "stationarity": _ratio(_norm(weight, grad - theta), _norm(weight, grad)),
-        "gap": _ratio(_fenchel_gap(reg, b, theta), float(reg(b))),
+    return judged(problem, reg, b, nu)[0]
+
+
+def judged(
+    problem: Interpolation, reg: Regularizer, beta: NDArray[np.float64], dual: NDArray[np.float64]
+) -> tuple[dict[str, float], float]:
+    """The residuals of :func:`residuals`, and the value of the regularizer, for arrays that fit."""
+    X, y = problem.X, problem.y
+    theta, grad, value = X.T @ dual, np.asarray(reg.grad(beta)), float(reg(beta))
+    scale = np.linalg.norm(y) or np.linalg.norm(abs(X) @ np.abs(beta))
+    weight = _inverse_hessian(reg, beta)
+    # what is taken off for a reference point counts: near that point nothing but rounding would be left
+    size = value if reg.reference is None else float(reg.without_reference()(beta))
+    found = {
+        "primal": _ratio(float(np.linalg.norm(X @ beta - y)), float(scale)),
+        "stationarity": _ratio(_norm(weight, grad - theta), _norm(weight, grad + reg.dual_origin)),
+        "gap": _ratio(_fenchel_gap(reg, beta, theta, value), size),
     }
+    return found, value
 
 
 def estimate_dual(problem: Interpolation, reg: Regularizer, beta: NDArray[np.float64]) -> NDArray[np.float64]:
     """Multipliers nu, ``(N,)``, for which ``X^T nu`` is nearest to ``grad reg(beta)`` in the inverse Hessian."""
     root = np.sqrt(_inverse_hessian(reg, beta))
-    matrix = root[:, None] * problem.X.T
+    transposed = problem.X.T if isinstance(problem.X, np.ndarray) else problem.X.T.toarray()
+    matrix = root[:, None] * transposed
     size = np.linalg.norm(matrix, axis=0)
     size[size == 0.0] = 1.0  # samples may differ in units
     solution: NDArray[np.float64] = np.linalg.lstsq(matrix / size, root * np.asarray(reg.grad(beta)), rcond=None)[0]
@@ -99,9 +111,10 @@ def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator > 0.0 else numerator
 
 
-def _fenchel_gap(reg: Regularizer, beta: NDArray[np.float64], theta: NDArray[np.float64]) -> float:
+def _fenchel_gap(reg: Regularizer, beta: NDArray[np.float64], theta: NDArray[np.float64], value: float) -> float:
     """``reg(beta) + reg*(theta) - <beta, theta>``; theta is drawn into the domain of the conjugate first."""
-    excess = float(np.max(np.abs(theta) / reg.dual_bound))
+    inside = theta + reg.dual_origin
+    excess = float(np.max(np.abs(inside) / reg.dual_bound))
     if excess > 1.0 - _EDGE:
-        theta = theta * ((1.0 - _EDGE) / excess)
-    return math.fsum([float(reg(beta)), float(reg.conjugate(theta)), *(-beta * theta)])
+        theta = inside * ((1.0 - _EDGE) / excess) - reg.dual_origin
+    return math.fsum([value, float(reg.conjugate(theta)), *(-beta * theta)])

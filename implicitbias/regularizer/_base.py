@@ -25,6 +25,15 @@ class Regularizer(ABC):
         return np.float64(np.inf)
 
     @property
+    def reference(self) -> Any:
+        """Predictor at the start, ``(d,)``; None for zero."""
+        return None
+
+    def without_reference(self) -> Regularizer:
+        """Return the same regularizer with no reference point."""
+        return self
+
+    @property
     def dual_origin(self) -> Any:
         """Gradient at the reference point before it was taken off, ``()`` or ``(d,)``; 0 without a reference.
 

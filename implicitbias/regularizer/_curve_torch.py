@@ -8,6 +8,7 @@ import torch
 
 from ..special._torch import (
     FUNCTIONS,
+    Scalar,
     differentiable,
     h_prime,
     literal_constants,
@@ -15,12 +16,13 @@ from ..special._torch import (
     traced,
 )
 from ._curve import ScaledCurve
+from ._explicit import ExplicitCurve
 from ._scale import BinaryPower
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "evaluate_explicit", "kernels", "third"]
 
 _MODERATE = {torch.float64: 300, torch.float32: 30, torch.bfloat16: 30}
 """Binary exponents of c up to which ``c q(b/c)`` is formed directly.
@@ -32,13 +34,12 @@ In float64 that keeps full accuracy for ``1e-200 < |b| < 1e200``, in float32 for
 def _kernel(name: str) -> Callable[..., Any]:
     def value(x: Any, D: Any, mantissa: float, exponent: int) -> Any:
         result = x.dtype if x.dtype.is_floating_point else torch.get_default_dtype()
-        curve = ScaledCurve(D, BinaryPower(mantissa, exponent), literal_constants, literal_kernel_constants)
-        return getattr(curve, name)(torch, x.to(torch.float64)).to(result)
+        return getattr(kernels(D, BinaryPower(mantissa, exponent)), name)(torch, x.to(torch.float64)).to(result)
 
     return value
 
 
-def _third(b: Any, D: Any, mantissa: float, exponent: int) -> Any:
+def third(b: Any, D: Any, mantissa: float, exponent: int) -> Any:
     """``S''' = S'' T(x)/b`` with ``T = x q'''/q''``, which tends to -(1 + 1/p) far out (-1 at D = 2).
 
     At b = 0 it vanishes, S'' being even.
@@ -56,7 +57,7 @@ def _third(b: Any, D: Any, mantissa: float, exponent: int) -> Any:
     return torch.where(b == 0.0, torch.zeros_like(b), slope).to(b.dtype)
 
 
-_CURVATURE = differentiable("scaled_curvature", _kernel("curvature"), traced(_third))
+_CURVATURE = differentiable("scaled_curvature", _kernel("curvature"), traced(third))
 _SLOPE = differentiable("scaled_slope", _kernel("slope"), _CURVATURE)
 _CURVE_SLOPE = traced(_kernel("curve_slope"))
 _CURVE = differentiable("scaled_curve", _kernel("curve"), _CURVE_SLOPE)
@@ -89,6 +90,39 @@ def evaluate(name: str, x: Any, D: Any, c: BinaryPower) -> Any:
     return scale * h_prime(x, D)
 
 
+def _explicit_kernel(name: str) -> Callable[..., Any]:
+    def value(x: Any, D: Any, mantissa: float, exponent: int, c_mantissa: float, c_exponent: int) -> Any:
+        result = x.dtype if x.dtype.is_floating_point else torch.get_default_dtype()
+        curve = ExplicitCurve(D, BinaryPower(mantissa, exponent), BinaryPower(c_mantissa, c_exponent))
+        return getattr(curve, name)(torch, x.to(torch.float64)).to(result)
+
+    return value
+
+
+def _no_further(*_: Any) -> Any:
+    raise NotImplementedError("R at a depth other than 2 has no derivatives beyond the third")
+
+
+_EXPLICIT_THIRD = differentiable("explicit_third", _explicit_kernel("third"), Scalar(_no_further, _no_further))
+_EXPLICIT_CURVATURE = differentiable("explicit_curvature", _explicit_kernel("curvature"), _EXPLICIT_THIRD)
+_EXPLICIT_SLOPE = differentiable("explicit_slope", _explicit_kernel("slope"), _EXPLICIT_CURVATURE)
+_EXPLICIT = {
+    "value": differentiable("explicit_value", _explicit_kernel("value"), _EXPLICIT_SLOPE).apply,
+    "slope": _EXPLICIT_SLOPE.apply,
+    "curvature": _EXPLICIT_CURVATURE.apply,
+}
+
+
+def evaluate_explicit(name: str, x: Any, D: Any, alpha: BinaryPower, c: BinaryPower) -> Any:
+    """Kernel `name` of :class:`._explicit.ExplicitCurve`, differentiable."""
+    return _EXPLICIT[name](as_real(x), D, *alpha, *c)
+
+
+def kernels(D: Any, c: BinaryPower) -> ScaledCurve:
+    """Float kernels whose constants a compiled graph takes as literals; c of numbers or of tensors."""
+    return ScaledCurve(D, c, literal_constants, literal_kernel_constants)
+
+
 def constant_like(array: Any, x: Any) -> Any:
     """`array` as a tensor of the device and floating dtype of `x`."""
     return torch.as_tensor(array.copy(), dtype=as_real(x).dtype, device=x.device)
@@ -101,14 +135,14 @@ def as_real(x: Any) -> Any:
     return x if x.dtype.is_floating_point else x.to(torch.get_default_dtype())
 
 
-def kept_constant_like(array: Any, x: Any, kept: dict[Any, Any]) -> Any:
-    """:func:`constant_like`, copied once per device: a copy in every call would make the host wait.
+def kept_constant_like(array: Any, x: Any, kept: dict[Any, Any], name: str) -> Any:
+    """:func:`constant_like`, copied once per device under `name`: a copy in every call would make the host wait.
 
     Traced, fake and inference tensors are not kept, nor is a real one handed to them.
     """
     if type(x) not in {torch.Tensor, torch.nn.Parameter}:
         return constant_like(array, x)
-    key = (x.device, x.dtype)
+    key = (name, x.device, x.dtype)
     if key in kept:
         return kept[key]
     constant = constant_like(array, x)

@@ -10,12 +10,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from .. import special
+from ..special._depth import exact_depth
 from ..special._multiprecision import as_mpf
+from ._explicit_exact import explicit_point
 
 if TYPE_CHECKING:
     from ._scale import Scale
 
-__all__ = ["evaluate", "shape_exponents"]
+__all__ = ["evaluate", "evaluate_explicit", "evaluate_from", "shape_exponents"]
 
 _GUARD_BITS = 24
 
@@ -50,6 +52,80 @@ def evaluate(name: str, x: Any, D: Any, scale: Scale, k: Any, w0: float | None) 
         alpha = _sympy_number(Fraction(scale.source) if isinstance(scale.source, str) else scale.source)
     c = sympy.exp(exponent * alpha) if scale.is_log else alpha**exponent
     return _shaped(name, x, D, c, exponent, None if w0 is None else _sympy_number(w0))
+
+
+def evaluate_from(start: float, name: str, x: Any, D: Any, scale: Scale, k: Any, w0: float | None) -> Any:
+    """The same with the reference point `start`: the divergence from it, and relatives of that."""
+
+    def base(name: str, x: Any) -> Any:
+        return evaluate(name, x, D, scale, k, w0)
+
+    if name == "curvature":
+        return base(name, x)
+    if not hasattr(x, "context"):
+        return _terms_from(base, name, x, _sympy_number(start))[0]
+    ctx, origin = x.context, x.context.mpf(start)
+    if (x == origin and name in {"value", "slope"}) or (x == 0 and name == "conjugate") or not ctx.isfinite(x):
+        return ctx.zero if ctx.isfinite(x) else base(name, x)
+    if x == 0 and name == "curve":
+        return +origin  # a result of 0 would never have enough digits of its own
+    extra = _GUARD_BITS
+    while extra < _MOST_BITS:
+        with ctx.workprec(ctx.prec + extra):
+            result, largest = _terms_from(base, name, x, origin)
+            if ctx.isinf(result) or ctx.isnan(result):
+                break
+            lost = ctx.mag(largest) - ctx.mag(result) if result else extra
+        if lost + 10 < extra:
+            break
+        extra = 2 * extra if not result else max(2 * extra, int(lost) + 2 * _GUARD_BITS)
+    else:
+        raise ArithmeticError(f"{name} at {x} cannot be told from that at the reference {start} in {extra} bits")
+    return +result
+
+
+_MOST_BITS = 2**25
+
+
+def _terms_from(base: Any, name: str, x: Any, start: Any) -> tuple[Any, Any]:
+    """Value with a reference, and a number whose relative rounding error bounds that of the value."""
+    origin = base("slope", start)
+    if name == "slope":
+        return base(name, x) - origin, origin
+    if name == "value":
+        rest, tangent = base(name, start), origin * (x - start)
+        value = base(name, x)
+        return value - rest - tangent, abs(value) + abs(rest) + abs(tangent)
+    moved = x + origin
+    if name == "conjugate":
+        end, rest = base(name, moved), base(name, origin)
+        # a rounding of theta_0 counts as often as beta_0 is large
+        return end - rest, abs(end) + abs(rest) + abs(origin * start) + abs(moved * base("curve", moved))
+    value = base(name, moved)
+    if not hasattr(x, "context") or not x.context.isfinite(value):
+        return value, value
+    # the condition of the curve, and of its slope up to a factor below 2^4, against rounding of theta_0
+    curve = base("curve", moved)
+    condition = (abs(moved) + abs(origin)) * base("curve_slope", moved) / abs(curve) if curve else 1
+    return value, value * (1 + 16 * condition)
+
+
+def evaluate_explicit(name: str, x: Any, D: Any, scale: Scale, w0: float | None) -> Any:
+    """Value of the function `name` of the explicit regularizer at depth ``D > 2`` on an mpmath number."""
+    if not hasattr(x, "context"):
+        raise NotImplementedError(f"R at depth {D} is no formula SymPy could hold; depth 2 is, pass D=2")
+    ctx = x.context
+    if ctx.isnan(x) or ctx.isinf(x):
+        return abs(x) if name == "value" else ctx.zero + (x if ctx.isnan(x) else 0)
+    with ctx.workprec(ctx.prec + _GUARD_BITS):
+        depth = as_mpf(ctx, exact_depth(D))
+        unit = scale.power(ctx, ctx.one) * (1 if w0 is None else ctx.mpf(w0))
+        # alpha w0 is the scale of the coordinate; slope and curvature of beta count powers of it
+        power, outer = {"value": (0, 2), "slope": (1, 2), "curvature": (2, 2)}[name]
+        result = explicit_point(ctx, abs(x) / unit**depth, depth)[power] * unit ** (outer - power * depth)
+        if name == "slope" and x < 0:
+            result = -result
+    return +result
 
 
 def _sympy_number(value: Any) -> Any:

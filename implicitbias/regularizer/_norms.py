@@ -1,14 +1,16 @@
-"""The limits of the implicit regularizer: the l1 norm and the weighted l2 norm."""
+"""The limits of the implicit regularizer: the l1 and the squared l2 norm, weighted."""
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from .._namespace import Kind, map_elements, shape_of
 from ._base import Regularizer
+from ._scaled import vector_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,62 +20,109 @@ if TYPE_CHECKING:
 __all__ = ["L1", "L2"]
 
 
-class L1(Regularizer):
-    """The l1 norm, the rich limit of `Q` at ``w0 = 1``; its gradient is the sign, 0 at 0.
+class _Weighted(Regularizer):
+    """A norm with positive weights, or with ones."""
 
-    The conjugate is the indicator of ``|theta_i| <= 1`` and has no gradient.
+    def __init__(self, weights: ArrayLike | None = None) -> None:
+        self._weights = None if weights is None else _positive_vector(weights)
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """Weights, ``(d,)``, read-only, or None."""
+        return self._weights
+
+    def _check_length(self, x: Any) -> None:
+        if self._weights is not None and shape_of(x)[-1:] != self._weights.shape:
+            raise ValueError(
+                f"the argument must have the length of weights along its last axis, got shape {shape_of(x)} "
+                f"for weights of shape {self._weights.shape}"
+            )
+
+    def restricted(self, columns: Any) -> Self:
+        """Return the same regularizer on some of the coordinates (an index array, mask or slice)."""
+        other = copy.copy(self)
+        other._weights = None if self._weights is None else self._weights[columns]
+        return other
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'' if self._weights is None else f'weights={vector_text(self._weights)}'})"
+
+    def _key(self) -> tuple[Any, ...]:
+        return type(self), None if self._weights is None else self._weights.tobytes()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Weighted) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+
+class L1(_Weighted):
+    """The weighted l1 norm, ``sum_i weights_i |beta_i|``; its gradient is ``weights_i`` times the sign, 0 at 0.
+
+    The rich limit of `Q` at depth D is this with ``weights = w0^{2-D}``. The conjugate is the indicator of
+    ``|theta_i| <= weights_i`` and has no gradient.
+
+    Parameters
+    ----------
+    weights
+        Positive finite weights, ``(d,)``; None for all ones.
+
+    Raises
+    ------
+    ValueError
+        If a weight is not positive and finite, or an argument is of another length.
     """
 
     @property
     def dual_bound(self) -> Any:
-        """Bound of ``|theta_i|``: 1."""
-        return np.float64(1.0)
+        """Bound of ``|theta_i|``: the weights."""
+        return np.float64(1.0) if self._weights is None else self._weights
 
     def _evaluate(self, name: str, x: Any, kind: Kind) -> Any:
         if name in {"curve", "curve_slope"}:
             raise NotImplementedError("the conjugate of the l1 norm is an indicator: it has no gradient")
+        self._check_length(x)
+        weights = self._weights
         if kind is Kind.NUMPY:
-            return self._float(np, name, _float_array(x))
+            with np.errstate(over="ignore"):  # infinity is the correctly rounded result
+                return self._float(np, name, _float_array(x), weights)
         if kind is Kind.TORCH:
             import torch
 
             from . import _curve_torch
 
-            return self._float(torch, name, _curve_torch.as_real(x))
+            real = _curve_torch.as_real(x)
+            return self._float(
+                torch, name, real, None if weights is None else _curve_torch.constant_like(weights, real)
+            )
         import mpmath
         import sympy
 
         sign = sympy.sign if kind is Kind.SYMPY else mpmath.sign
         infinity = sympy.oo if kind is Kind.SYMPY else mpmath.inf
-        entry: dict[str, Callable[[Any], Any]] = {
-            "value": abs,
-            "slope": sign,
-            "curvature": lambda v: v * 0,
-            "conjugate": lambda v: v * 0 if bool(abs(v) <= 1) else infinity,
+        entry: dict[str, Callable[[Any, Any], Any]] = {
+            "value": lambda v, w: w * abs(v),
+            "slope": lambda v, w: w * sign(v),
+            "curvature": lambda v, w: v * 0,
+            "conjugate": lambda v, w: v * 0 if bool(abs(v) <= w) else infinity,
         }
-        return map_elements(x, lambda _, v: entry[name](v))
+        # a float64 weight multiplies an mpmath or SymPy number exactly as it stands
+        return map_elements(
+            x, lambda i, v: entry[name](v, 1 if weights is None else float(weights[i % weights.size]))
+        )
 
     @staticmethod
-    def _float(xp: Any, name: str, x: Any) -> Any:
-        if name == "value":
-            return xp.abs(x)
-        if name == "slope":
-            return xp.sign(x)
+    def _float(xp: Any, name: str, x: Any, weights: Any) -> Any:
         if name == "curvature":
             return xp.zeros_like(x)
-        return xp.where(xp.abs(x) <= 1.0, 0.0, math.inf)
-
-    def __repr__(self) -> str:
-        return "L1()"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, L1)
-
-    def __hash__(self) -> int:
-        return hash(L1)
+        if name == "conjugate":
+            return xp.where(xp.abs(x) <= (1.0 if weights is None else weights), 0.0, math.inf)
+        plain = xp.abs(x) if name == "value" else xp.sign(x)
+        return plain if weights is None else weights * plain
 
 
-class L2(Regularizer):
+class L2(_Weighted):
     """Half the squared weighted l2 norm, ``sum_i weights_i beta_i^2 / 2``.
 
     The kernel limit of `Q` orders predictors as ``weights = w0^{-2(D-1)}`` does.
@@ -89,21 +138,9 @@ class L2(Regularizer):
         If a weight is not positive and finite, or an argument is of another length.
     """
 
-    def __init__(self, weights: ArrayLike | None = None) -> None:
-        self._weights = None if weights is None else _positive_vector(weights)
-
-    @property
-    def weights(self) -> NDArray[np.float64] | None:
-        """Weights, ``(d,)``, read-only, or None."""
-        return self._weights
-
     def _evaluate(self, name: str, x: Any, kind: Kind) -> Any:
+        self._check_length(x)
         weights = self._weights
-        if weights is not None and shape_of(x)[-1:] != weights.shape:
-            raise ValueError(
-                f"the argument must have the length of weights along its last axis, got shape {shape_of(x)} "
-                f"for weights of shape {weights.shape}"
-            )
         terms: dict[str, Callable[[Any, Any], Any]] = {
             "value": lambda v, w: w * (v * v) / 2,
             "slope": lambda v, w: w * v,
@@ -122,15 +159,6 @@ class L2(Regularizer):
             return term(_curve_torch.as_real(x), 1 if weights is None else _curve_torch.constant_like(weights, x))
         # a float64 weight multiplies an mpmath or SymPy number exactly as it stands
         return map_elements(x, lambda i, v: term(v, 1 if weights is None else float(weights[i % weights.size])))
-
-    def __repr__(self) -> str:
-        return "L2()" if self._weights is None else f"L2(weights={self._weights.tolist()!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, L2) and repr(self) == repr(other)
-
-    def __hash__(self) -> int:
-        return hash((L2, repr(self)))
 
 
 def _float_array(x: Any) -> NDArray[Any]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numbers
 import sys
+import threading
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-__all__ = ["BinaryPower", "Scale"]
+__all__ = ["BinaryPower", "Scale", "working_context"]
+
+
+_of_thread = threading.local()
 
 
 class BinaryPower(NamedTuple):
@@ -37,7 +41,7 @@ class Scale:
     Beyond 1e±400 decimal strings are compared with decimal strings only, not written out.
     """
 
-    __slots__ = ("exact", "is_log", "source", "symbol")
+    __slots__ = ("_last_power", "_log_float", "exact", "is_log", "source", "symbol")
 
     def __init__(self, source: Any, *, is_log: bool = False, name: str = "alpha") -> None:
         accepted = (
@@ -47,6 +51,8 @@ class Scale:
         )
         source = str(source) if isinstance(source, Decimal) else source
         self.source, self.is_log = source, is_log
+        self._log_float: float | None = None
+        self._last_power: tuple[Any, Any] | None = None
         self.symbol: Any = None
         self.exact: tuple[int, ...] = ()
         sympy = sys.modules.get("sympy")
@@ -83,6 +89,13 @@ class Scale:
 
     def power(self, ctx: Any, exponent: Any) -> Any:
         """``scale ** exponent`` as an mpf with the working precision of `ctx`, whatever its size."""
+        # every coordinate of a predictor asks for the same power
+        key = ctx.prec, exponent
+        if self._last_power is None or self._last_power[0] != key:
+            self._last_power = key, self._power(ctx, exponent)
+        return ctx.make_mpf(self._last_power[1]._mpf_)
+
+    def _power(self, ctx: Any, exponent: Any) -> Any:
         # exp turns absolute error of the logarithm into relative error of the power
         with ctx.workprec(ctx.prec + 16):
             size = max(0, ctx.mag(self.log(ctx)) + ctx.mag(exponent))
@@ -92,7 +105,7 @@ class Scale:
 
     def binary_power(self, exponent: Any) -> BinaryPower:
         """``scale ** exponent`` rounded to a float64 mantissa and an exponent."""
-        ctx = _context()
+        ctx = working_context()
         if isinstance(exponent, Fraction):
             exponent = ctx.mpf(exponent.numerator) / exponent.denominator
         value = self.power(ctx, ctx.mpf(exponent))
@@ -102,7 +115,9 @@ class Scale:
 
     def log_float(self) -> float:
         """Natural logarithm as a float."""
-        return float(self.log(_context()))
+        if self._log_float is None:
+            self._log_float = float(self.log(working_context()))
+        return self._log_float
 
     def require_number(self) -> None:
         """Raise `TypeError` if the scale is an expression."""
@@ -121,12 +136,14 @@ class Scale:
         return _restore, (self.source, self.is_log)
 
 
-def _context() -> Any:
-    """Context of our own, precise enough to round once to float64."""
-    import mpmath  # a tenth of the import time of the package, and most callers of it never need this
+def working_context() -> Any:
+    """Context of our own, one for each thread, precise enough to round once to float64."""
+    ctx = getattr(_of_thread, "context", None)
+    if ctx is None:
+        import mpmath  # a tenth of the import time of the package, and most callers of it never need this
 
-    ctx = mpmath.mp.clone()
-    ctx.prec = 80
+        ctx = _of_thread.context = mpmath.mp.clone()
+        ctx.prec = 80
     return ctx
 
 

@@ -16,6 +16,6 @@ except ModuleNotFoundError as error:
 from ._objective import Progress
 from .descent import curvature, train_by_descent
 from .flow import train_by_flow
-from .network import DiagonalNetwork
+from .network import DiagonalNetwork, ProductNetwork
 
-__all__ = ["DiagonalNetwork", "Progress", "curvature", "train_by_descent", "train_by_flow"]
+__all__ = ["DiagonalNetwork", "ProductNetwork", "Progress", "curvature", "train_by_descent", "train_by_flow"]

@@ -1,13 +1,13 @@
-"""The diagonal network as an ordinary torch module."""
+"""Diagonal networks as ordinary torch modules."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["DiagonalNetwork"]
+__all__ = ["DiagonalNetwork", "ProductNetwork"]
 
 
 class DiagonalNetwork(nn.Module):
@@ -38,7 +38,8 @@ class DiagonalNetwork(nn.Module):
 
     Notes
     -----
-    The parameters are ``w_plus`` and ``w_minus``, each of shape ``(d,)``. At the start the predictor is zero.
+    The parameters are ``w_plus`` and ``w_minus``, each of shape ``(d,)``. At the start the predictor is zero,
+    unless the weights are given (:meth:`from_weights`).
 
     Source: Woodworth et al. (2020), equations (4) and (9); unbiased initialization.
     """
@@ -78,6 +79,45 @@ class DiagonalNetwork(nn.Module):
         self.w_plus = nn.Parameter(start.clone())
         self.w_minus = nn.Parameter(start.clone())
 
+    @classmethod
+    def from_weights(
+        cls,
+        w_plus: Any,
+        w_minus: Any,
+        depth: float = 2,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> Self:
+        """Network that starts at given weights, so that its predictor need not start at zero.
+
+        Parameters
+        ----------
+        w_plus, w_minus
+            Weights at the start, ``(d,)`` each, nonzero and finite; positive unless `depth` is an even integer.
+        depth, dtype, device
+            As for the class.
+
+        Raises
+        ------
+        ValueError
+            If the shapes differ or a weight is out of range.
+        """
+        kind = torch.float64 if dtype is None else dtype
+        plus, minus = _pair("w_plus", w_plus, "w_minus", w_minus, kind)
+        network = cls(len(plus), depth, dtype=kind, device=device)
+        for name, weights in (("w_plus", plus), ("w_minus", minus)):
+            bad = torch.nonzero(weights == 0.0 if depth % 2 == 0 else weights <= 0.0)
+            if len(bad):
+                i, accepted = int(bad[0]), "nonzero" if depth % 2 == 0 else "positive"
+                raise ValueError(
+                    f"{name} must be {accepted} at depth {depth}, got {float(weights[i])} at index {i}"
+                )
+        with torch.no_grad():
+            network.w_plus.copy_(plus)
+            network.w_minus.copy_(minus)
+        return network
+
     def predictor(self) -> Tensor:
         """Return ``beta = w_plus**D - w_minus**D``, shape ``(d,)``."""
         power: Tensor = self.w_plus**self.depth - self.w_minus**self.depth
@@ -90,3 +130,66 @@ class DiagonalNetwork(nn.Module):
     def extra_repr(self) -> str:
         """Describe the layer in the representation torch prints."""
         return f"d={self.w_plus.numel()}, depth={self.depth}"
+
+
+class ProductNetwork(nn.Module):
+    r"""Linear model whose predictor is a product of two weights per feature, ``beta = u * v``.
+
+    Parameters
+    ----------
+    u, v
+        Weights at the start, ``(d,)`` each, finite.
+    dtype
+        Floating-point type of the weights; float64 when None, whatever torch's default is.
+    device
+        Where the weights live.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or a weight is not finite.
+
+    Notes
+    -----
+    Where ``|u| = |v|`` at the start the product can never change its sign.
+
+    Source: Woodworth et al. (2020), Section 4 and Appendix C.
+    """
+
+    u: nn.Parameter
+    v: nn.Parameter
+
+    def __init__(
+        self, u: Any, v: Any, *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+    ) -> None:
+        super().__init__()
+        first, second = _pair("u", u, "v", v, torch.float64 if dtype is None else dtype)
+        self.u, self.v = nn.Parameter(first.to(device)), nn.Parameter(second.to(device))
+
+    def predictor(self) -> Tensor:
+        """Return ``beta = u * v``, shape ``(d,)``."""
+        return self.u * self.v
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return ``X @ beta``, shape ``(N,)``, for `X` of shape ``(N, d)``."""
+        return X @ self.predictor()
+
+    def extra_repr(self) -> str:
+        """Describe the layer in the representation torch prints."""
+        return f"d={self.u.numel()}"
+
+
+def _pair(name: str, one: Any, other_name: str, other: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Two vectors ``(d,)`` on the CPU, copied."""
+    first, second = (torch.as_tensor(given).detach().to("cpu", dtype, copy=True) for given in (one, other))
+    if first.dim() != 1 or len(first) == 0 or first.shape != second.shape:
+        raise ValueError(
+            f"{name} and {other_name} must have one shape (d,), got {tuple(first.shape)} and {tuple(second.shape)}"
+        )
+    for label, vector in ((name, first), (other_name, second)):
+        bad = torch.nonzero(~vector.isfinite())
+        if len(bad):
+            raise ValueError(
+                f"{label} must be finite in {dtype}, got {float(vector[bad[0]])} at index {int(bad[0])}"
+            )
+    return first, second

@@ -112,6 +112,44 @@ def regularizer(name, x, alpha, D, *, w0=1, homogeneity=None):
     }[name]
 
 
+def divergence(b, b0, alpha, D, w0=1):
+    """``S(b) - S(b0) - S'(b0)(b - b0)`` of one coordinate of Q, with digits enough for what cancels."""
+    k, w = number(D), abs(number(w0))
+    c = (number(alpha) * w) ** k
+    b, b0 = number(b), number(b0)
+    largest = max(abs(b), abs(b0)) / c
+    # near each other the divergence is of second order; far out it is a power of b/c below b
+    with ctx.workdps(80 + max(0, int(ctx.log10(largest)))):
+        start, slope, _ = q(b0 / c, D)
+        slope = -slope if b0 < 0 else slope
+        return w ** (2 - k) * (c * (q(b / c, D)[0] - start) - slope * (b - b0))
+
+
+def explicit(z, D):
+    """``(r, r', r'')`` at depth D: the cost minimised over ``w_-``, and differences of that."""
+
+    def least(z):
+        def pull(log_y):  # derivative in w_- = 1 - y of (w_+ - 1)^2 + (w_- - 1)^2, decreasing in y
+            y = ctx.exp(log_y)
+            plus = (z + (1 - y) ** depth) ** (1 / depth)
+            return (plus - 1) * ((1 - y) / plus) ** (depth - 1) - y
+
+        low, high = -ctx.mpf(3000), -(ctx.mpf(10) ** -40)
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (low, middle) if pull(middle) < 0 else (middle, high)
+        log_y = ctx.findroot(pull, (low, high), solver="secant", tol=0, verify=False, maxsteps=14)
+        y = ctx.exp(log_y)
+        assert abs(pull(log_y)) < y * ctx.mpf(10) ** -200
+        return ((z + (1 - y) ** depth) ** (1 / depth) - 1) ** 2 + y**2
+
+    with ctx.workdps(450):
+        depth, z = number(D), number(z)
+        h = z * ctx.mpf(10) ** -60
+        left, middle, right = least(z - h), least(z), least(z + h)
+        return middle, (right - left) / (2 * h), (right - 2 * middle + left) / h**2
+
+
 def ulps(got, exact):
     """Error of a float64 in units in the last place of the exact value; overflow must round to infinity."""
     exact = ctx.mpf(exact)

@@ -32,7 +32,9 @@ REGULARIZERS = [
     ib.Q.from_log_alpha("-1e9"),
     ib.R("1e-9", [1, 2]),
     ib.R.from_log_alpha(-7),
+    ib.R(0.3, D=3),
     ib.L1(),
+    ib.L1([0.5, 2]),
     ib.L2(),
     ib.L2([1, 0.1]),
 ]
@@ -68,6 +70,9 @@ def test_equality_is_that_of_exact_numbers():
     assert ib.Q.from_log_alpha(0) != ib.Q(1)  # told apart by how they were given
     assert ib.L1() != ib.L2()
     assert ib.L2([1, 2]) != ib.L2()
+    assert ib.L1([1, 2]) != ib.L1()
+    assert ib.L1([1, 2]) != ib.L2([1, 2])
+    assert ib.L1([1, 2]) == ib.L1((1.0, 2.0))
     assert ib.Q(1) != 1
 
 
@@ -238,7 +243,8 @@ def test_bad_shape(w0, error, text):
     assert text in str(caught.value)
 
 
-def test_bad_weights():
+@pytest.mark.parametrize("kind", [ib.L1, ib.L2])
+def test_bad_weights(kind):
     for bad, text in [
         ([1, 0.0], "weights must be positive and finite, got 0.0 at index 1"),
         ([-1.0], "weights must be positive and finite, got -1.0 at index 0"),
@@ -246,7 +252,7 @@ def test_bad_weights():
         ([[1.0]], r"weights must have shape (d,), got an array of shape (1, 1)"),
     ]:
         with pytest.raises(ValueError) as caught:  # noqa: PT011  the whole text is compared below
-            ib.L2(bad)
+            kind(bad)
         assert str(caught.value) == text
 
 
@@ -276,17 +282,69 @@ def test_bad_arguments(reg):
         reg.conjugate(1j)
 
 
-def test_l1_has_no_curve():
+@pytest.mark.parametrize("reg", [ib.L1(), ib.L1([2.0])], ids=repr)
+def test_l1_has_no_curve(reg):
     for name in ("grad_conjugate", "hess_diag_conjugate"):
         with pytest.raises(
             NotImplementedError, match="the conjugate of the l1 norm is an indicator: it has no gradient"
         ):
-            getattr(ib.L1(), name)([0.1])
+            getattr(reg, name)([0.1])
+
+
+@pytest.mark.parametrize("name", ["__call__", "grad", "hess_diag", "conjugate"])
+def test_weighted_l1_must_match_its_argument(name):
+    for argument in (np.ones(3), 1.0, [mpmath.mpf(1)] * 3, torch.ones(3), [x, x, x]):
+        with pytest.raises(ValueError, match="must have the length of weights along its last axis, got shape"):
+            getattr(ib.L1([1, 2]), name)(argument)
+
+
+def test_weighted_l1_in_all_namespaces():
+    reg, point = ib.L1([0.5, 2.0, 3.0]), [4.0, -0.25, 0.0]
+    np.testing.assert_array_equal(reg.dual_bound, [0.5, 2.0, 3.0])
+    for argument in (
+        np.array(point),
+        torch.tensor(point),
+        [mpmath.mpf(v) for v in point],
+        [sympy.Rational(v) for v in point],
+    ):
+        assert float(reg(argument)) == 2.5
+        assert [float(v) for v in reg.grad(argument)] == [0.5, -2.0, 0.0]
+        assert [float(v) for v in reg.hess_diag(argument)] == [0.0, 0.0, 0.0]
+    for theta, value in (([0.5, -2.0, 1.0], 0.0), ([0.5, -2.5, 1.0], np.inf)):
+        for argument in (
+            np.array(theta),
+            torch.tensor(theta),
+            [mpmath.mpf(v) for v in theta],
+            [sympy.Rational(v) for v in theta],
+        ):
+            assert float(reg.conjugate(argument)) == value
+    assert reg.restricted([2, 0]) == ib.L1([3.0, 0.5])
+    assert ib.L1().restricted([0]) == ib.L1()
+    # the rich limit of Q at depth 3, at w0 = 1/weights
+    assert ib.Q("1e-4350", 3, 1 / reg.weights)(point) == pytest.approx(2.5, rel=1e-14)
+
+
+def test_scale_as_it_was_given():
+    third = Fraction(1, 3)
+    for given in (0.1, "1e-4350", third, a):
+        assert ib.Q(given).alpha == given
+        assert ib.R(given).alpha == given
+    assert ib.Q.from_log_alpha(-3).alpha is None
+    assert ib.Q(0.1).at_log_alpha(-3).alpha is None
+
+
+def test_long_vectors_are_abbreviated():
+    short, long = np.linspace(1.0, 2.0, 12), np.linspace(1.0, 2.0, 1000)
+    assert repr(ib.Q(1, w0=short)).count(",") == 13
+    assert repr(ib.Q(1, w0=long)) == "Q(1, D=2, w0=<1000 entries from 1 to 2>)"
+    assert repr(ib.R(1, long)) == "R(1, w0=<1000 entries from 1 to 2>)"
+    assert repr(ib.L2(long)) == "L2(weights=<1000 entries from 1 to 2>)"
+    assert ib.L2(long) != ib.L2(long[::-1])
 
 
 def test_shape_and_weights_are_read_only():
     given = np.array([1.0, -2.0])
-    for held in (ib.Q(1, 2, given).w0, ib.R(1, given).w0, ib.L2(np.abs(given)).weights):
+    for held in (ib.Q(1, 2, given).w0, ib.R(1, given).w0, ib.L2(abs(given)).weights, ib.L1(abs(given)).weights):
         assert held.tolist() == [1.0, 2.0]
         with pytest.raises(ValueError, match="read-only"):
             held[0] = 3.0

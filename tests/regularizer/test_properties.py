@@ -123,7 +123,10 @@ def test_scaling_law(alpha, D, beta, exponent):
     left, right = ib.Q(alpha * c, D), ib.Q(alpha, D)
     assert left(c**D * beta) == pytest.approx(c**D * right(beta), rel=8 * EPS)
     np.testing.assert_allclose(left.grad(c**D * beta), right.grad(beta), rtol=8 * EPS)
-    np.testing.assert_allclose(left.hess_diag(c**D * beta) * c**D, right.hess_diag(beta), rtol=8 * EPS)
+    # at alpha = 1e50, D = 5 the Hessian on the left may be subnormal: it is rounded to a multiple of 5e-324
+    np.testing.assert_allclose(
+        left.hess_diag(c**D * beta) * c**D, right.hess_diag(beta), rtol=8 * EPS, atol=5e-324 * c**D
+    )
 
 
 @given(magnitudes(-50, 50), MODERATE, st.integers(-20, 20))

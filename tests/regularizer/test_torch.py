@@ -185,3 +185,20 @@ def test_shapes_and_layouts():
     assert reg.grad(torch.tensor(1.0)).shape == ()
     with pytest.raises(ValueError, match=r"got shape \(2,\) for w0 of shape \(3,\)"):
         ib.Q(1, w0=W0)(torch.ones(2))
+
+
+# torch's own tracer makes an instance of the autograd function to read its members
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.parametrize(
+    "reg",
+    [ib.Q(0.4, 3, reference=[0.1, -0.2, 0.3]), ib.R(0.4, D=3), ib.Q(torch.tensor(0.4, dtype=torch.float64), 3)],
+    ids=repr,
+)
+def test_references_depths_and_learnable_scales_compile(reg):
+    torch.compiler.reset()
+    compiled = torch.compile(lambda x: reg(x), backend="eager", fullgraph=True)
+    x = double(0.3, -1.2, 0.0)
+    value = compiled(x)
+    value.backward()
+    assert value.item() == reg(x).item()
+    torch.testing.assert_close(x.grad, reg.grad(x.detach()), rtol=1e-15, atol=0.0)

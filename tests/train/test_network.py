@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from implicitbias.train import DiagonalNetwork
+from implicitbias.train.network import ProductNetwork
 
 
 @pytest.mark.parametrize("depth", [2, 2.5, 3, 6])
@@ -48,6 +49,66 @@ def test_starts_at_zero_with_two_parameters_in_double_precision():
 def test_refuses_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         DiagonalNetwork(**arguments)
+
+
+def test_given_weights():
+    plus, minus = [1.0, -2.0, 0.5], [0.5, 1.0, 3.0]
+    net = DiagonalNetwork.from_weights(plus, minus)
+    np.testing.assert_array_equal(net.predictor().detach().numpy(), [0.75, 3.0, -8.75])
+    assert [name for name, _ in net.named_parameters()] == ["w_plus", "w_minus"]
+    assert all(p.dtype == torch.float64 and p.requires_grad for p in net.parameters())
+    narrow = DiagonalNetwork.from_weights(np.abs(plus), minus, 3, dtype=torch.float32)
+    assert narrow.w_plus.dtype == torch.float32
+    assert narrow.depth == 3
+    np.testing.assert_array_equal(narrow.predictor().detach().numpy(), [0.875, 7.0, -26.875])
+
+
+def test_given_weights_are_copied():
+    given = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    nets = DiagonalNetwork.from_weights(given, given), ProductNetwork(given, given)
+    for net in nets:
+        for parameter in net.parameters():
+            with torch.no_grad():
+                parameter.fill_(5.0)
+    assert given.tolist() == [1.0, 2.0]
+
+
+def test_product():
+    net = ProductNetwork([1.0, -2.0, 0.5], [3.0, 4.0, 0.0])
+    np.testing.assert_array_equal(net.predictor().detach().numpy(), [3.0, -8.0, 0.0])
+    X = torch.randn(2, 3, dtype=torch.float64)
+    torch.testing.assert_close(net(X), X @ net.predictor())
+    assert [name for name, _ in net.named_parameters()] == ["u", "v"]
+    assert repr(net) == "ProductNetwork(d=3)"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: DiagonalNetwork.from_weights([1.0], [1.0, 2.0]),
+            r"w_plus and w_minus must have one shape \(d,\), got",
+        ),
+        (
+            lambda: DiagonalNetwork.from_weights([1.0, 0.0], [1.0, 2.0]),
+            "w_plus must be nonzero at depth 2, got 0.0",
+        ),
+        (lambda: DiagonalNetwork.from_weights([1.0], [-1.0], 3), "w_minus must be positive at depth 3, got -1.0"),
+        (
+            lambda: DiagonalNetwork.from_weights([1.0], [1.0], 1),
+            "depth must be a finite number of at least 2, got 1",
+        ),
+        (lambda: ProductNetwork([[1.0]], [[1.0]]), r"u and v must have one shape \(d,\), got \(1, 1\)"),
+        (
+            lambda: ProductNetwork([1.0, np.nan], [1.0, 1.0]),
+            "u must be finite in torch.float64, got nan at index 1",
+        ),
+        (lambda: ProductNetwork([1.0], [1e300], dtype=torch.float32), "v must be finite in torch.float32, got inf"),
+    ],
+)
+def test_refuses_bad_weights(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 def test_missing_torch_is_one_clear_line():
