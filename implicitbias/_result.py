@@ -79,7 +79,7 @@ class Result:
     residuals: Mapping[str, float]
     iterations: int
     dual: Any = None
-    value: float | None = None
+    value: Any = None
     seconds: float = 0.0
     info: Mapping[str, Any] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,27 +16,56 @@ FloatArray = NDArray[np.float64]
 
 def _finite_float_array(name: str, value: ArrayLike, ndim: int) -> FloatArray:
     array: NDArray[Any] = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    _require_real(name, array)
     if array.ndim != ndim:
         shape = "(N, d)" if ndim == 2 else "(N,)"
         raise ValueError(f"{name} must have shape {shape}, got an array of shape {array.shape}")
     out = array.astype(np.float64, copy=False)
-    finite = np.isfinite(out)
-    if not finite.all():
-        where = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise ValueError(
-            f"{name} must be finite, got {out[where]} at index {where} ({int((~finite).sum())} such entries in all)"
-        )
+    _require_finite(name, out, lambda flat: tuple(int(i) for i in np.unravel_index(flat, out.shape)))
     return out
 
 
-def _validate(X: ArrayLike, y: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    matrix, target = _finite_float_array("X", X, 2), _finite_float_array("y", y, 1)
+def _finite_sparse_array(name: str, value: Any) -> Any:
+    """A SciPy sparse matrix or array as a float64 array in compressed columns, not copied if it already is one."""
+    from scipy.sparse import csc_array
+
+    _require_real(name, value)
+    out = csc_array(value, dtype=np.float64)
+    out.sum_duplicates()
+
+    def where(position: int) -> tuple[int, ...]:
+        return int(out.indices[position]), int(np.searchsorted(out.indptr, position, side="right")) - 1
+
+    _require_finite(name, out.data, where)
+    return out
+
+
+def _require_real(name: str, array: Any) -> None:
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+
+
+def _require_finite(name: str, values: FloatArray, where: Callable[[int], tuple[int, ...]]) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):  # one pass and no mask: what is not finite stays so in a sum
+            return
+    finite = np.isfinite(values)
+    if not finite.all():
+        first = int(np.argmin(finite))
+        raise ValueError(
+            f"{name} must be finite, got {values.flat[first]} at index {where(first)} "
+            f"({int((~finite).sum())} such entries in all)"
+        )
+
+
+def _validate(X: Any, y: ArrayLike) -> tuple[Any, FloatArray]:
+    sparse = hasattr(X, "tocsc")
+    matrix = _finite_sparse_array("X", X) if sparse else _finite_float_array("X", X, 2)
+    target = _finite_float_array("y", y, 1)
     if 0 in matrix.shape:
         raise ValueError(f"X must have at least one row and one column, got shape {matrix.shape}")
-    if len(target) != len(matrix):
-        raise ValueError(f"y must have one entry per row of X: X has {len(matrix)} rows, y has {len(target)}")
+    if len(target) != matrix.shape[0]:
+        raise ValueError(f"y must have one entry per row of X: X has {matrix.shape[0]} rows, y has {len(target)}")
     return matrix, target
 
 
@@ -47,7 +76,8 @@ class Interpolation:
     Parameters
     ----------
     X
-        Design matrix, shape ``(N, d)``, finite real numbers; held as float64, not copied if it already is.
+        Design matrix, shape ``(N, d)``, finite real numbers; held as float64, not copied if it already is. A SciPy
+        sparse array is held in compressed columns.
     y
         Targets, shape ``(N,)``.
 
@@ -59,19 +89,38 @@ class Interpolation:
         If a shape is wrong or an entry is not finite; the message names the first one.
     """
 
-    X: FloatArray
+    X: Any
     y: FloatArray
 
-    def __init__(self, X: ArrayLike, y: ArrayLike) -> None:
+    def __init__(self, X: Any, y: ArrayLike) -> None:
         matrix, target = _validate(X, y)
         object.__setattr__(self, "X", matrix)
         object.__setattr__(self, "y", target)
 
-    @functools.cached_property
-    def column_squares(self) -> FloatArray:
-        """Squared Euclidean norms of the columns of X, ``(d,)``."""
-        squares: FloatArray = np.einsum("nd,nd->d", self.X, self.X)
-        return squares
+    def row_sizes(self) -> FloatArray:
+        """Largest magnitude in each row, ``(N,)``; 1 for a row of zeros."""
+        X = self.X
+        largest, smallest = X.max(axis=1), X.min(axis=1)  # no absolute values: they would be a copy of X
+        if not isinstance(X, np.ndarray):
+            largest, smallest = largest.toarray().ravel(), smallest.toarray().ravel()
+        size = np.maximum(largest, -smallest)
+        return np.where(size == 0.0, 1.0, size)
+
+    def row_units(self) -> FloatArray | None:
+        """Powers of two, ``(N,)``, that bring rows of very different size to one; None if they are alike."""
+        size = self.row_sizes()
+        if size.min() > 1e-3 * size.max() and 1e-100 < size.max() < 1e100:
+            return None
+        units: FloatArray = np.exp2(-np.floor(np.log2(size)))
+        return units
+
+    def scaled_rows(self, units: FloatArray) -> Any:
+        """``diag(units) X``, a copy."""
+        if isinstance(self.X, np.ndarray):
+            return self.X * units[:, None]
+        from scipy.sparse import diags_array
+
+        return diags_array(units) @ self.X
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -100,6 +149,8 @@ class Margins:
     y: FloatArray
 
     def __init__(self, X: ArrayLike, y: ArrayLike) -> None:
+        if hasattr(X, "tocsc"):
+            raise TypeError("X must be a dense array, got a sparse one; use X.toarray()")
         matrix, labels = _validate(X, y)
         bad = np.flatnonzero(np.abs(labels) != 1.0)
         if bad.size:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .._namespace import Kind, kind_of
 from .._result import Result
 from ..problems import Interpolation
-from ..regularizer import L1, L2, Q, R
-from . import _dual_newton, _norms
+from ..regularizer import L2, Q, R
+from . import _norms
+from ._dual_newton import Sweep
+from ._options import check_lengths, check_options
+from ._path import InterpolationPath, interpolation_path
+from ._standard_form import StandardForm
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from ..regularizer import Regularizer
 
-__all__ = ["interpolate"]
+__all__ = ["InterpolationPath", "interpolate", "interpolation_path"]
 
 
 def interpolate(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: Any,
+    y: Any,
     reg: Regularizer,
     *,
+    digits: int | None = None,
     tol: float = 1e-12,
     max_iterations: int = 2000,
     throw: bool = True,
@@ -38,12 +42,18 @@ def interpolate(
     Parameters
     ----------
     X
-        Design matrix, ``(N, d)``.
+        Design matrix, ``(N, d)``: an array of any real type and memory order, or a SciPy sparse array. Also
+        ``(..., N, d)`` for many problems at once, and a torch tensor on any device.
     y
-        Targets, ``(N,)``.
+        Targets, ``(N,)`` or ``(..., N)``; leading axes are broadcast against those of X.
     reg
-        :class:`~implicitbias.Q`, :class:`~implicitbias.R`, :class:`~implicitbias.L2` or
-        :class:`~implicitbias.L1`.
+        :class:`~implicitbias.Q`, :class:`~implicitbias.R` at depth 2, :class:`~implicitbias.L2` or
+        :class:`~implicitbias.L1`. Where the least l1 norm has several solutions, the one returned for ``L1()`` is
+        the limit of the end points for ``Q(alpha)`` as ``alpha -> 0``: the one of largest entropy
+        ``-sum |beta_i| log |beta_i|``.
+    digits
+        Number of correct digits of every coordinate, for ``Q``, ``R`` and ``L2``; then `beta`, `dual` and `value`
+        hold mpmath numbers, and ``info["error_bound"]`` bounds the error. float64 when None.
     tol
         Largest residual (:func:`implicitbias.certificates.residuals`) that counts as converged.
     max_iterations
@@ -55,7 +65,8 @@ def interpolate(
     -------
     Result
         ``beta (d,)``, ``dual (N,)`` with ``grad reg(beta) = X^T dual``, ``value``, ``status``, ``residuals``,
-        ``iterations`` (Newton steps).
+        ``iterations`` (Newton steps). For many problems a ``BatchResult``, with a status for each. From torch
+        tensors come tensors, differentiable with respect to X, y and an alpha that is a tensor.
 
     Raises
     ------
@@ -67,29 +78,39 @@ def interpolate(
         If an argument is invalid.
     """
     started = time.perf_counter()
-    problem = Interpolation(X, y)
-    _check_options(problem, reg, tol, max_iterations)
-    if isinstance(reg, Q | R):
-        result = _dual_newton.solve(problem, reg, tol=tol, max_iterations=max_iterations)
-    elif isinstance(reg, L2):
-        result = _norms.minimum_l2(problem, reg, tol=tol)
-    elif isinstance(reg, L1):
-        result = _norms.minimum_l1(problem, tol=tol)
+    check_options(reg, digits, tol, max_iterations)
+    sparse = hasattr(X, "tocsc")
+    torch = not sparse and kind_of(X=X, y=y) is Kind.TORCH
+    result: Result
+    if digits is not None and (torch or (not sparse and np.ndim(X) > 2) or np.ndim(y) > 1):
+        raise ValueError("digits are for a single problem in NumPy arrays, got a batch or tensors")
+    if torch:
+        from ._torch import solve_torch
+
+        result = solve_torch(X, y, reg, tol=tol, max_iterations=max_iterations)
+    elif not sparse and (np.ndim(X) > 2 or np.ndim(y) > 1):
+        from ._batch import solve_batch
+
+        result = solve_batch(X, y, reg, tol=tol, max_iterations=max_iterations)
     else:
-        raise TypeError(f"reg must be a Q, R, L1 or L2 regularizer, got {type(reg).__name__}")
+        result = _solve_one(Interpolation(X, y), reg, digits, tol, max_iterations)
     result = replace(result, seconds=time.perf_counter() - started)
     return result.raise_for_status() if throw else result
 
 
-def _check_options(problem: Interpolation, reg: Regularizer, tol: float, max_iterations: int) -> None:
-    if not isinstance(tol, numbers.Real) or isinstance(tol, bool) or not 0.0 < tol < math.inf:
-        raise ValueError(f"tol must be a positive finite number, got {tol!r}")
-    if not isinstance(max_iterations, numbers.Integral) or max_iterations < 1:
-        raise ValueError(f"max_iterations must be a positive integer, got {max_iterations!r}")
-    d = problem.shape[1]
-    for name in ("w0", "weights"):
-        vector = getattr(reg, name, None)
-        if vector is not None and vector.shape != (d,):
-            raise ValueError(
-                f"{name} must have one entry per column of X: X has {d} columns, {name} has {len(vector)} entries"
-            )
+def _solve_one(problem: Interpolation, reg: Any, digits: int | None, tol: float, max_iterations: int) -> Result:
+    check_lengths(problem, reg)
+    form = StandardForm(problem)
+    if isinstance(reg, Q | R):
+        inner = form.regularizer(reg)
+        result = Sweep(form.problem, inner, tol=tol, max_iterations=max_iterations).visit(inner)
+    elif isinstance(reg, L2):
+        result = _norms.minimum_l2(form.problem, reg, tol=tol)
+    else:
+        result = _norms.minimum_l1(form.problem, reg, tol=tol, max_iterations=max_iterations)
+    result = form.original(result, reg)
+    if digits is None:
+        return result
+    from ._digits import refine
+
+    return refine(problem, reg, result, digits)

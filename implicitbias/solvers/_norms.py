@@ -1,92 +1,121 @@
-"""The two ends of the path: minimum l2 norm by least squares, minimum l1 norm by linear programming."""
+"""The two ends of the path: minimum l2 norm by least squares, minimum l1 norm as the rich end of the path.
+
+At depth 2 the end point for a tiny alpha has the least l1 norm, up to a factor ``1 + alpha^c``, ``c > 0``, in each
+coordinate that matters. Its multipliers, over ``log(1/alpha^2)``, become exact ones of the linear program by linear
+algebra on the support; these prove the result. Where they do not, a linear programming solver decides.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import linprog
+from scipy.sparse import diags_array, hstack
 
 from .. import certificates
-from .._result import ConvergenceError, InfeasibleError, Result, Status
+from .._result import ConvergenceError, Result, Status
+from ..problems import Interpolation
+from ..regularizer import Q
+from ._design import Design
+from ._dual_newton import Sweep
+from ._least_squares import least_squares_interpolant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..problems import Interpolation
-    from ..regularizer import L2
+    from ..regularizer import L1, L2
 
-__all__ = ["least_squares_interpolant", "minimum_l1", "minimum_l2"]
+    Vector = NDArray[np.float64]
 
+__all__ = ["minimum_l1", "minimum_l2"]
 
-def least_squares_interpolant(
-    problem: Interpolation, weights: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
-    """``argmin sum weights beta^2 s.t. X beta = y``, ``(d,)``.
-
-    Raises
-    ------
-    InfeasibleError
-        If the least-squares residual is not zero to rounding; the message names the worst rows.
-    """
-    X, y = problem.X, problem.y
-    root: Any = 1.0 if weights is None else 1.0 / np.sqrt(weights)
-    unit = _row_units(X)
-    scaled, _, rank, singular = np.linalg.lstsq(X * root / unit[:, None], y / unit, rcond=None)
-    beta: NDArray[np.float64] = scaled * root
-    residual = X @ beta - y
-    # rounding of a least-squares solution: eps times condition, generously
-    bound = 1e-10 * (np.linalg.norm(y / unit) + np.linalg.norm(singular) * np.linalg.norm(scaled))
-    if np.linalg.norm(residual / unit) > bound:
-        worst = np.argsort(-np.abs(residual))[:3]
-        rows = ", ".join(f"row {int(i)} is off by {residual[i]:.3g}" for i in worst)
-        N, d = problem.shape
-        raise InfeasibleError(
-            f"X beta = y has no solution: X of shape ({N}, {d}) has rank {int(rank)} and the least-squares "
-            f"residual is {np.linalg.norm(residual):.3g} (||y|| = {np.linalg.norm(y):.3g}); {rows}"
-        )
-    return beta
-
-
-def _row_units(X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Largest entry of each row, 1 for a row of zeros: samples may differ in units."""
-    unit: NDArray[np.float64] = np.abs(X).max(axis=1)
-    return np.where(unit == 0.0, 1.0, unit)
+_RICH = -1e6
+"""Natural logarithm of the alpha that stands for 0; its multipliers still resolve factors of 1 + 1e-9 in beta."""
+_SUPPORT = 1e-13
+"""Size of a coordinate of the solution, relative to the largest, from which on it counts as part of the support."""
 
 
 def minimum_l2(problem: Interpolation, reg: L2, *, tol: float) -> Result:
-    """Minimum weighted l2 norm, by the singular value decomposition."""
-    beta = least_squares_interpolant(problem, reg.weights)
+    """Minimum weighted l2 norm, from the Gram matrix or a QR factorization."""
+    unit = problem.row_units()
+    y = problem.y if unit is None else unit * problem.y
+    beta = least_squares_interpolant(Design(problem.X, unit), y, reg.weights)
     dual = certificates.estimate_dual(problem, reg, beta)
     residuals = certificates.residuals(problem, reg, beta, dual)
     status = Status.CONVERGED if max(residuals.values()) <= tol else Status.STALLED
     return Result(beta, status, residuals, iterations=1, dual=dual, value=float(reg(beta)))
 
 
-def minimum_l1(problem: Interpolation, *, tol: float) -> Result:
-    """Minimum l1 norm by HiGHS, as ``beta = p - q`` with ``p, q >= 0``.
+def minimum_l1(problem: Interpolation, reg: L1, *, tol: float, max_iterations: int = 2000) -> Result:
+    """Minimum weighted l1 norm; among several solutions the limit of the end points at depth 2.
 
-    Residuals: ``primal``; ``dual``, by how much ``||X^T nu||_inf`` exceeds 1; ``gap``, relative.
+    That limit is the one of largest entropy ``-sum |b| log |b|``, ``b = weights beta``.
+
+    Residuals: ``primal``; ``dual``, by how much ``|X^T nu|`` exceeds its bound, relative; ``gap``, relative.
     """
+    weights = reg.weights
+    plain = problem
+    if weights is not None:
+        scaled = (
+            problem.X / weights if isinstance(problem.X, np.ndarray) else problem.X @ diags_array(1.0 / weights)
+        )
+        plain = Interpolation(scaled, problem.y)
+    rich = Q.from_log_alpha(_RICH)
+    found = Sweep(plain, rich, tol=tol, max_iterations=max_iterations).visit(rich)
+    beta, dual = found.beta, _vertex_multipliers(plain, found)
+    residuals = _residuals(plain, beta, dual)
+    if not max(residuals.values()) <= tol:
+        other = _by_linear_program(plain)
+        # the solver's own feasibility tolerance is 1e-7
+        tol = max(tol, 1e-7)
+        if not max(residuals.values()) <= max(other[2].values()):
+            beta, dual, residuals = other
+    value = float(np.abs(beta).sum())
+    if weights is not None:
+        beta = beta / weights
+    status = Status.CONVERGED if max(residuals.values()) <= tol else Status.STALLED
+    return Result(beta, status, residuals, iterations=found.iterations, dual=dual, value=value)
+
+
+def _vertex_multipliers(problem: Interpolation, found: Result) -> Vector:
+    """Multipliers of the linear program near those of a rich end point: equal to the signs on the support."""
+    size = np.abs(found.beta)
+    support = size > _SUPPORT * size.max(initial=0.0)
+    dual = found.dual / (-2.0 * _RICH)
+    if not support.any():
+        return np.asarray(dual)
+    columns = Design(problem.X).columns(support).T
+    # samples may differ in units
+    unit = np.linalg.norm(columns, axis=0)
+    unit[unit == 0.0] = 1.0
+    mismatch = np.sign(found.beta[support]) - columns @ dual
+    return np.asarray(dual + np.linalg.lstsq(columns / unit, mismatch, rcond=None)[0] / unit)
+
+
+def _by_linear_program(problem: Interpolation) -> tuple[Vector, Vector, dict[str, float]]:
+    """Minimum l1 norm by HiGHS, as ``beta = p - q`` with ``p, q >= 0``."""
     X, y = problem.X, problem.y
-    least_squares_interpolant(problem)  # raises if there is no solution, with more to say than the LP
     d = problem.shape[1]
     # HiGHS takes its tolerances, and what it calls infinite, in the units of the data
-    unit = _row_units(X)
+    unit = problem.row_sizes()
     size = float(np.abs(y / unit).max()) or 1.0
-    both = np.hstack([X, -X]) / unit[:, None]
+    rows = problem.scaled_rows(1.0 / unit)
+    both = np.hstack([rows, -rows]) if isinstance(X, np.ndarray) else hstack([rows, -rows])
     found = linprog(np.ones(2 * d), A_eq=both, b_eq=y / unit / size, bounds=(0.0, None), method="highs")
     if found.x is None:
         raise ConvergenceError(f"the linear program of the l1 norm was not solved: {found.message}")
     beta = (found.x[:d] - found.x[d:]) * size
     dual = found.eqlin.marginals / unit
+    return beta, dual, _residuals(problem, beta, dual)
+
+
+def _residuals(problem: Interpolation, beta: Vector, dual: Vector) -> dict[str, float]:
+    X, y = problem.X, problem.y
     value = float(np.abs(beta).sum())
     scale = float(np.linalg.norm(y)) or 1.0
-    residuals = {
+    return {
         "primal": float(np.linalg.norm(X @ beta - y)) / scale,
         "dual": max(0.0, float(np.abs(X.T @ dual).max()) - 1.0),
         "gap": abs(value - float(y @ dual)) / (value or 1.0),
     }
-    # the LP solver's own feasibility tolerance is 1e-7
-    status = Status.CONVERGED if max(residuals.values()) <= max(tol, 1e-7) else Status.STALLED
-    return Result(beta, status, residuals, iterations=int(found.nit), dual=dual, value=value)

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._face import shared_weight
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..problems import Interpolation
     from ..regularizer import Q, R
+    from ._design import Design
 
     Vector = NDArray[np.float64]
 
@@ -33,9 +35,9 @@ _SEPARATED = 1e4
 """Ratio of consecutive magnitudes of beta from which on they count as parted."""
 
 
-def saturated_support(problem: Interpolation, reg: Q | R, nu: Vector) -> NDArray[np.bool_] | None:
+def saturated_support(design: Design, reg: Q | R, nu: Vector) -> NDArray[np.bool_] | None:
     """Coordinates on which the dual is at its bound, or None where it is not near enough to tell."""
-    slack = 1.0 - np.abs(problem.X.T @ nu) / reg.dual_bound
+    slack = 1.0 - np.abs(design.adjoint(nu) + reg.dual_origin) / reg.dual_bound
     smallest = max(float(slack.min()), float(np.finfo(float).eps))
     # slacks of the support vanish with alpha, the others do not: part them at the geometric mean with 1
     return slack < np.sqrt(smallest) if smallest <= _SATURATED else None
@@ -53,28 +55,41 @@ def separated_support(beta: Vector) -> NDArray[np.bool_] | None:
 
 
 def vertex(
-    problem: Interpolation, reg: Q | R, nu: Vector, support: NDArray[np.bool_]
+    design: Design, y: Vector, reg: Q | R, nu: Vector, beta: Vector, support: NDArray[np.bool_]
 ) -> tuple[Vector, Vector] | None:
-    """Candidate ``(beta, nu)`` with its weight on `support`, from nearby multipliers; None if there is none.
+    """Candidate ``(beta, nu)`` with its weight on `support`, from nearby ones; None if there is none.
 
     The candidate is not checked: its residuals tell whether it is the solution.
     """
-    X, y = problem.X, problem.y
-    columns = X[:, support]
-    if columns.shape[1] > columns.shape[0]:
+    columns = design.columns(support)
+    independent = columns.shape[1] <= design.N and np.linalg.matrix_rank(columns) == columns.shape[1]
+    if not independent and np.isinf(reg.dual_bound).any():
         return None
-    theta = X.T @ nu
-    beta = np.zeros_like(theta)
+    nearby, beta = beta[support], np.zeros_like(beta)
     for _ in range(_ROUNDS):
-        on_support, _, rank, _ = np.linalg.lstsq(columns, y - X @ np.where(support, 0.0, beta), rcond=None)
-        if rank < columns.shape[1] or np.any(on_support * theta[support] <= 0.0):
+        target = y - design.forward(np.where(support, 0.0, beta))
+        if independent:
+            found = _independent(columns, target, reg, nu, support)
+        else:
+            found = shared_weight(columns, target, reg.restricted(support), nu, nearby)
+        if found is None:
             return None
-        beta[support] = on_support
-        mismatch = np.asarray(reg.grad(beta))[support] - columns.T @ nu
-        nu = nu + np.linalg.lstsq(columns.T, mismatch, rcond=None)[0]
-        theta = X.T @ nu
+        nearby, nu = found
+        theta = design.adjoint(nu) + reg.dual_origin
         if np.any((np.abs(theta) >= reg.dual_bound) & ~support):
             return None
-        beta = np.asarray(reg.grad_conjugate(np.where(support, 0.0, theta)))
-        beta[support] = on_support
+        beta = np.asarray(reg.grad_conjugate(np.where(support, 0.0, theta) - reg.dual_origin))
+        beta[support] = nearby
     return beta, nu
+
+
+def _independent(
+    columns: NDArray[np.float64], y: Vector, reg: Q | R, nu: Vector, support: NDArray[np.bool_]
+) -> tuple[Vector, Vector] | None:
+    """The weights, which X alone determines, and the nearest multipliers that go with them."""
+    beta = np.linalg.lstsq(columns, y, rcond=None)[0]
+    inner = reg.restricted(support)
+    if np.any(beta * (columns.T @ nu + inner.dual_origin) <= 0.0):
+        return None
+    mismatch = np.asarray(inner.grad(beta)) - columns.T @ nu
+    return np.asarray(beta), np.asarray(nu + np.linalg.lstsq(columns.T, mismatch, rcond=None)[0])

@@ -38,7 +38,7 @@ def test_optimality(reg, shape):
     certify(X, y, reg, sol)
     assert sol.dual.shape == (shape[0],)
     assert sol.seconds > 0.0
-    assert 0 < sol.iterations < 200
+    assert 0 <= sol.iterations < 200
 
 
 @pytest.mark.parametrize("D", [2, 2.5, 3])
@@ -341,7 +341,7 @@ class TestFailure:
 
     @pytest.mark.parametrize("reg", [ib.Q(1e-3), ib.L2()], ids=repr)
     def test_tolerance_out_of_reach(self, reg):
-        X, y = problem()
+        X, y = problem(7, 30)  # large enough for the residuals not to vanish by chance
         with pytest.raises(ConvergenceError, match="no further progress is possible at this precision") as caught:
             ib.interpolate(X, y, reg, tol=1e-30)
         assert caught.value.result.status is Status.STALLED

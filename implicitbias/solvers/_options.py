@@ -1,0 +1,40 @@
+"""Options that the solvers share, checked before anything is computed."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import TYPE_CHECKING
+
+from ..regularizer import L1, L2, Q, R
+
+if TYPE_CHECKING:
+    from ..problems import Interpolation
+    from ..regularizer import Regularizer
+
+__all__ = ["check_lengths", "check_options"]
+
+
+def check_options(reg: Regularizer, digits: int | None, tol: float, max_iterations: int) -> None:
+    """Raise `TypeError` or `ValueError` for an argument that no solver takes."""
+    if not isinstance(reg, Q | R | L1 | L2):
+        raise TypeError(f"reg must be a Q, R, L1 or L2 regularizer, got {type(reg).__name__}")
+    if isinstance(reg, R) and reg.D != 2:
+        raise ValueError(f"reg must be convex: R is at D = 2 only, got D = {reg.D}")
+    if digits is not None and (not isinstance(digits, numbers.Integral) or isinstance(digits, bool) or digits < 1):
+        raise ValueError(f"digits must be a positive integer or None, got {digits!r}")
+    if not isinstance(tol, numbers.Real) or isinstance(tol, bool) or not 0.0 < tol < math.inf:
+        raise ValueError(f"tol must be a positive finite number, got {tol!r}")
+    if not isinstance(max_iterations, numbers.Integral) or max_iterations < 1:
+        raise ValueError(f"max_iterations must be a positive integer, got {max_iterations!r}")
+
+
+def check_lengths(problem: Interpolation, reg: Regularizer) -> None:
+    """Raise `ValueError` if a vector of the regularizer does not fit the data."""
+    d = problem.shape[1]
+    for name in ("w0", "weights", "reference"):
+        vector = getattr(reg, name, None)
+        if vector is not None and vector.shape != (d,):
+            raise ValueError(
+                f"{name} must have one entry per column of X: X has {d} columns, {name} has {len(vector)} entries"
+            )
