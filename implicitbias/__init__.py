@@ -18,7 +18,9 @@ from .regularizer import L1, L2, Q, R, Regularizer
 
 if TYPE_CHECKING:
     from ._crosscheck import crosscheck
-    from .solvers import interpolate
+    from ._regime import Regime, regime
+    from .estimators import ImplicitBiasRegressor, ImplicitBiasRegressorCV
+    from .solvers import InterpolationPath, interpolate, interpolation_path
 
 __version__ = "0.1.0"
 
@@ -27,25 +29,40 @@ __all__ = [
     "L2",
     "ConvergenceError",
     "ImplicitBiasError",
+    "ImplicitBiasRegressor",
+    "ImplicitBiasRegressorCV",
     "InfeasibleError",
     "Interpolation",
+    "InterpolationPath",
     "Margins",
     "Q",
     "R",
+    "Regime",
     "Regularizer",
     "Result",
     "Status",
     "crosscheck",
     "interpolate",
+    "interpolation_path",
+    "regime",
     "special",
 ]
 
 
-_LAZY = {"crosscheck": "._crosscheck", "interpolate": ".solvers"}
+_LAZY = {
+    "ImplicitBiasRegressor": ".estimators",
+    "ImplicitBiasRegressorCV": ".estimators",
+    "InterpolationPath": ".solvers",
+    "Regime": "._regime",
+    "crosscheck": "._crosscheck",
+    "interpolate": ".solvers",
+    "interpolation_path": ".solvers",
+    "regime": "._regime",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Load what needs SciPy's optimizers or torch when it is first used."""
+    """Load what needs SciPy's optimizers, scikit-learn or torch when it is first used."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_LAZY[name], __name__), name)

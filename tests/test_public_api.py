@@ -13,16 +13,22 @@ NAMES = [
     "L2",
     "ConvergenceError",
     "ImplicitBiasError",
+    "ImplicitBiasRegressor",
+    "ImplicitBiasRegressorCV",
     "InfeasibleError",
     "Interpolation",
+    "InterpolationPath",
     "Margins",
     "Q",
     "R",
+    "Regime",
     "Regularizer",
     "Result",
     "Status",
     "crosscheck",
     "interpolate",
+    "interpolation_path",
+    "regime",
     "special",
 ]
 SPECIAL = ["h", "h_inverse", "h_inverse_complement", "q", "q_conjugate", "q_prime", "q_second", "r"]
@@ -67,11 +73,11 @@ def test_everything_public_is_documented():
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
-        (ib.Q, ["alpha", "D=2", "w0=None"]),
-        (ib.Q.from_log_alpha, ["log_alpha", "D=2", "w0=None"]),
-        (ib.R, ["alpha", "w0=None"]),
-        (ib.R.from_log_alpha, ["log_alpha", "w0=None"]),
-        (ib.L1, []),
+        (ib.Q, ["alpha", "D=2", "w0=None", "*reference=None"]),
+        (ib.Q.from_log_alpha, ["log_alpha", "D=2", "w0=None", "*reference=None"]),
+        (ib.R, ["alpha", "w0=None", "*D=2"]),
+        (ib.R.from_log_alpha, ["log_alpha", "w0=None", "*D=2"]),
+        (ib.L1, ["weights=None"]),
         (ib.L2, ["weights=None"]),
         (ib.special.q, ["z", "D=2"]),
         (ib.special.q_prime, ["z", "D=2"]),
@@ -80,7 +86,12 @@ def test_everything_public_is_documented():
         (ib.special.h, ["s", "D=2"]),
         (ib.special.h_inverse, ["t", "D=2"]),
         (ib.special.r, ["z"]),
-        (ib.interpolate, ["X", "y", "reg", "*tol=1e-12", "*max_iterations=2000", "*throw=True"]),
+        (ib.interpolate, ["X", "y", "reg", "*digits=None", "*tol=1e-12", "*max_iterations=2000", "*throw=True"]),
+        (
+            ib.interpolation_path,
+            ["X", "y", "alphas=None", "D=2", "w0=None", "*tol=1e-12", "*max_iterations=10000", "*throw=True"],
+        ),
+        (ib.regime, ["X", "y", "alpha", "D=2", "w0=None", "*tolerance=0.01"]),
         (ib.Interpolation, ["X", "y"]),
         (ib.Margins, ["X", "y"]),
     ],
@@ -92,7 +103,7 @@ def test_signatures(function, expected):
 
 def test_crosscheck_takes_what_the_design_says():
     names = parameters(ib.crosscheck)
-    assert names[:3] == ["X", "y", "alpha"]
+    assert names[:3] == ["X", "y", "alpha=None"]
     assert "D=2" in [name.lstrip("*") for name in names]
 
 

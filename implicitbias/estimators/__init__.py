@@ -1,0 +1,6 @@
+"""End points of training as scikit-learn estimators."""
+
+from ._cross_validated import ImplicitBiasRegressorCV
+from ._regressor import ImplicitBiasRegressor
+
+__all__ = ["ImplicitBiasRegressor", "ImplicitBiasRegressorCV"]
