@@ -169,6 +169,21 @@ def test_interruption_shows_what_there_is(capsys, table, monkeypatch):
         (["crosscheck", "--json", "no/such/dir/a"], "argument --json: no such directory: "),
         (["crosscheck", "--plot", "no/such/dir/a.png"], "argument --plot: no such directory: "),
         (["crosscheck", "--speed"], "unrecognized arguments: --speed"),
+        (
+            ["bench", "--size", "vast"],
+            "argument --size: one of tiny, small, medium, large, wide expected, got 'vast'",
+        ),
+        (
+            ["bench", "--alpha", "exp(x)"],
+            "argument --alpha: alpha must be a positive number such as 1e-30 or exp(-1e4)",
+        ),
+        (["bench", "--depth", "1"], "argument --depth: a number from 2 to 1000 expected, got '1'"),
+        (["bench", "--peer", "abacus"], "argument --peer: no peer has a name with abacus in it; see --list"),
+        (["bench", "--repeat", "0"], "argument --repeat: a whole number from 1 to 1000 expected, got '0'"),
+        (["bench", "--budget", "-1"], "argument --budget: a number from 0.001 to 86400 expected, got '-1'"),
+        (["bench", "--seed", "x"], "argument --seed: a whole number from 0 to 4294967296 expected, got 'x'"),
+        (["bench", "--json", "no/such/dir/a"], "argument --json: no such directory: "),
+        (["bench", "--cache", "/dev/null/a", "--peer", "HiGHS", "--size", "tiny"], "argument --cache: "),
         (["q", "-1", "1"], "argument ALPHA: a positive decimal number expected, got '-1'"),
         (["q", "0", "1"], "argument ALPHA: a positive decimal number expected, got '0'"),
         (
