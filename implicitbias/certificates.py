@@ -117,4 +117,4 @@ def _fenchel_gap(reg: Regularizer, beta: NDArray[np.float64], theta: NDArray[np.
     excess = float(np.max(np.abs(inside) / reg.dual_bound))
     if excess > 1.0 - _EDGE:
         theta = inside * ((1.0 - _EDGE) / excess) - reg.dual_origin
-    return math.fsum([value, float(reg.conjugate(theta)), *(-beta * theta)])
+    return math.fsum([value, float(reg.conjugate(theta)), *(-beta * theta).tolist()])

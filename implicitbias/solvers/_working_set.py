@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["follow_on_working_set"]
 
-_PER_SAMPLE = 8
-"""Columns per sample in the first working set."""
+_PER_SAMPLE = 8, 32
+"""Columns per sample in the first working set: at least, and at most."""
+_SHARE = 64
+"""Columns for one of the first working set between those bounds."""
 _HARMLESS = 1e-3
 """Part of y, relative, that columns outside may contribute."""
 
@@ -43,7 +45,8 @@ def follow_on_working_set(
     shift = interpolant if reference is None else interpolant - reference
     slope = shift if reg.w0 is None else shift * reg.w0 ** (2.0 - 2.0 * float(reg.homogeneity))
     inside = np.zeros(design.d, dtype=bool)
-    first = _PER_SAMPLE * design.N
+    least, most = (count * design.N for count in _PER_SAMPLE)
+    first = max(least, min(most, design.d // _SHARE))
     inside[np.argpartition(-np.abs(slope) / reg.dual_bound, first)[:first]] = True
     states: list[State] = []
     columns = np.zeros(0, dtype=np.intp)
