@@ -51,7 +51,7 @@ class Scale:
         )
         source = str(source) if isinstance(source, Decimal) else source
         self.source, self.is_log = source, is_log
-        self._log_float: float | None = None
+        self._log_float: float | None = source if is_log and type(source) is float else None
         self._last_power: tuple[Any, Any] | None = None
         self.symbol: Any = None
         self.exact: tuple[int, ...] = ()

@@ -115,9 +115,8 @@ class Follower:
         """
         start = max(target, state.log_alpha)
         top = start if top is None else top
-        here, step, growth = start, 0.5, 1.0
-        if solved:
-            here, step, growth = self._next(state, target, start - target, top)
+        step = start - target if solved else 2.0 / float(self.reg.homogeneity)
+        here, step, growth = self._next(state, target, step, top)
         while True:
             end = here == target
             trial, steps = self._solve_at(here, state, growth, enough if end else None, guess if end else None)
@@ -129,7 +128,7 @@ class Follower:
                 if ending is not None:
                     return ending
                 step *= 2.0 if steps <= _STEPS_PER_ALPHA // 3 else 1.0
-            elif here == start or step < 1e-6 or self.counter.exhausted:
+            elif step < 1e-6 or self.counter.exhausted:
                 return state  # what was reached is refined and judged by the caller
             else:
                 step /= 4.0

@@ -31,10 +31,12 @@ __all__ = ["Sweep"]
 
 _WIDE = 20
 """Columns per sample from which on the path is first tried on a working set."""
-_ORDER = 2
-"""Degree of the polynomial by which the multipliers are continued from one visit to the next."""
 _FAR = 14.0
 """Logarithm of the ratio of the levels ``alpha^D`` at the kernel end and here from which few columns may matter."""
+_MODERATE_WAY = 50.0
+"""The same, up to which the multipliers hold 14 digits of beta."""
+_ORDER = 2
+"""Degree of the polynomial by which the multipliers are continued from one visit to the next."""
 _MODERATE = 1e-100
 """Size of rows, either way, from which on their squares leave the range of floats."""
 _UNSEEN = 1e-12
@@ -83,7 +85,9 @@ class Sweep:
         self.reg = reg
         with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
             state = self._follow()
-            state, residuals = self._refine(state, judge=not polish)
+            # at depth 2 and moderate scales beta is known from the multipliers to the last digits
+            judge = not polish or (np.isinf(reg.dual_bound).all() and self._way(reg) < _MODERATE_WAY)
+            state, residuals = self._refine(state, judge=bool(judge))
             support = separated_support(state.beta) if _worst(residuals) > self.tol else None
             ending = self._judged_vertex(state, support)
             if ending is not None and _worst(ending[1]) < _worst(residuals):
@@ -107,8 +111,7 @@ class Sweep:
         reg, target = self.reg, self.reg.log_alpha
         follower = Follower(self.design, self.y, reg, self.counter, self.normal)
         top = self.top.log_alpha
-        way = (top - target) * float(reg.homogeneity)
-        if self._state is None and self.design.d > _WIDE * self.design.N and way > _FAR:
+        if self._state is None and self.design.d > _WIDE * self.design.N and self._way(reg) > _FAR:
             state = follow_on_working_set(self.design, self.y, reg, self.interpolant, self.counter)
             if state is not None:
                 return state
@@ -120,6 +123,10 @@ class Sweep:
             return follower.follow(start, target, shortcut, top=max(top, target), solved=self._state is not None)
         guess = extrapolate(self._behind, target * float(reg.homogeneity))
         return follower.follow(start, target, shortcut, top=top, solved=True, guess=guess, enough=self._enough)
+
+    def _way(self, reg: Q | R) -> float:
+        """Logarithm of the ratio of the levels ``alpha^D`` at the kernel end and of `reg`."""
+        return (self.top.log_alpha - reg.log_alpha) * float(reg.homogeneity)
 
     def _end_at_vertex(self, state: State) -> State | None:
         """Skip the rest of the way where the end is known: the vertex that the state singles out, if it passes."""

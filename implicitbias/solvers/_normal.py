@@ -89,7 +89,7 @@ class NormalEquations:
         diagonal = np.sqrt(np.maximum(matrix.diagonal(), np.finfo(float).tiny))
         matrix /= diagonal[:, None]  # unit diagonal: samples may differ in size
         matrix /= diagonal
-        matrix[np.diag_indices_from(matrix)] += _RIDGE * len(matrix)
+        matrix.flat[:: len(matrix) + 1] += _RIDGE * len(matrix)
         self._diagonal = diagonal
         self._cholesky, failed = dpotrf(matrix, lower=1, clean=0)
         self._eigen: tuple[Vector, NDArray[np.float64]] | None = None
