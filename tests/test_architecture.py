@@ -99,7 +99,7 @@ def test_optional_libraries_are_imported_only_where_they_are_used(path):
         "estimators/_regressor.py": {"sklearn"},
         "regularizer/_curve_torch.py": {"torch"},
         "regularizer/_learnable.py": {"torch"},
-        "solvers/_torch.py": {"torch"},
+        "solvers/batch/_torch.py": {"torch"},
         "special/_torch.py": {"torch"},
         "special/_symbolic.py": {"sympy"},
         "special/_symbolic_base.py": {"sympy"},

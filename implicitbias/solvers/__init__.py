@@ -85,11 +85,11 @@ def interpolate(
     if digits is not None and (torch or (not sparse and np.ndim(X) > 2) or np.ndim(y) > 1):
         raise ValueError("digits are for a single problem in NumPy arrays, got a batch or tensors")
     if torch:
-        from ._torch import solve_torch
+        from .batch._torch import solve_torch
 
         result = solve_torch(X, y, reg, tol=tol, max_iterations=max_iterations)
     elif not sparse and (np.ndim(X) > 2 or np.ndim(y) > 1):
-        from ._batch import solve_batch
+        from .batch import solve_batch
 
         result = solve_batch(X, y, reg, tol=tol, max_iterations=max_iterations)
     else:
@@ -111,6 +111,6 @@ def _solve_one(problem: Interpolation, reg: Any, digits: int | None, tol: float,
     result = form.original(result, reg)
     if digits is None:
         return result
-    from ._digits import refine
+    from .digits import refine
 
     return refine(problem, reg, result, digits)

@@ -41,6 +41,8 @@ _MODERATE = 1e-100
 """Size of rows, either way, from which on their squares leave the range of floats."""
 _UNSEEN = 1e-12
 """Size of a coordinate, relative to the largest, that hardly shows in X beta."""
+_SMALL = 1e-6
+"""Size of a coordinate, relative to the largest, that X beta is easily corrected for."""
 
 
 class Sweep:
@@ -161,10 +163,12 @@ class Sweep:
             normal = self.normal.at(weights, accuracy=1e-3)
             nu = nu + normal.solve(y - design.forward(beta - weights * (grad - design.adjoint(nu))))
             beta = self._moved(beta, weights, grad, design.adjoint(nu))
-            beta = beta + weights * design.adjoint(normal.solve(y - design.forward(beta)))
+            # what is unseen in X beta cannot correct it, and rounding errors would swamp it
+            seen = np.where(np.abs(beta) > _UNSEEN * np.abs(beta).max(), weights, 0.0)
+            beta = beta + seen * design.adjoint(normal.solve(y - design.forward(beta)))
             state = State(state.log_alpha, beta, nu)
             residuals = self._judge(state)
-            if not _worst(residuals) < 0.5 * _worst(best_residuals):
+            if not _worst(residuals) < 0.9 * _worst(best_residuals):
                 stalled += 1
             if _worst(residuals) < _worst(best_residuals):
                 best, best_residuals = state, residuals
@@ -177,11 +181,11 @@ class Sweep:
         limit = 0.5 * (np.abs(beta) + weights)
         far = np.abs(change) > limit
         if far.any():
-            # coordinates too small to be seen in X beta follow theta exactly, and hold up nobody
+            # small coordinates follow theta exactly, and hold up nobody
             exact = np.asarray(self.reg.grad_conjugate(theta))
-            unseen = np.maximum(np.abs(beta), np.abs(exact)) <= _UNSEEN * np.abs(beta).max()
-            change = np.where(far & unseen, exact - beta, change)
-            far &= ~unseen
+            small = np.maximum(np.abs(beta), np.abs(exact)) <= _SMALL * np.abs(beta).max()
+            change = np.where(far & small, exact - beta, change)
+            far &= ~small
         damping = float(np.min(limit[far] / np.abs(change[far]), initial=1.0))
         return beta + damping * change
 

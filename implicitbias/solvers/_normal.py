@@ -22,6 +22,8 @@ _NEGLIGIBLE = 1e-20
 """Contribution of a column to the Hessian, relative to the largest, that is left out."""
 _RIDGE = 1e-15
 """Added to the unit diagonal of the Hessian, per sample: several times its rounding error."""
+_UNDETERMINED = 1e-9
+"""Diagonal entry of the Hessian, relative to the largest, below which it is not scaled up: rounding errors would be."""
 _SAMPLES_PER_ITERATION = 25
 """How many samples make a Gram matrix as dear as one iteration of conjugate gradients: measured, 20 to 40.
 
@@ -86,8 +88,10 @@ class NormalEquations:
         self._factored, self._current, self._kept = weights, weights, matters
         self._ratio, self._iterative = 1.0, False
         matrix = design.gram(weights, matters)
-        diagonal = np.sqrt(np.maximum(matrix.diagonal(), np.finfo(float).tiny))
-        matrix /= diagonal[:, None]  # unit diagonal: samples may differ in size
+        # unit diagonal, for samples that differ in size; but one on which no column carries weight is undetermined
+        least = max(_UNDETERMINED * float(matrix.diagonal().max()), np.finfo(float).tiny)
+        diagonal = np.sqrt(np.maximum(matrix.diagonal(), least))
+        matrix /= diagonal[:, None]
         matrix /= diagonal
         matrix.flat[:: len(matrix) + 1] += _RIDGE * len(matrix)
         self._diagonal = diagonal

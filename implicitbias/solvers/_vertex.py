@@ -31,6 +31,8 @@ _ROUNDS = 4
 """Passes between the support and the rest; the rest is small, so each gains many digits."""
 _SATURATED = 1e-4
 """Slack of the dual from its bound, relative, below which the support is read off the dual."""
+_NEEDED = 1e-12
+"""Size of a coordinate, relative to the largest, from which on it is taken for more than rounding."""
 _SEPARATED = 1e4
 """Ratio of consecutive magnitudes of beta from which on they count as parted."""
 
@@ -63,6 +65,12 @@ def vertex(
     """
     columns = design.columns(support)
     independent = columns.shape[1] <= design.N and np.linalg.matrix_rank(columns) == columns.shape[1]
+    if independent:
+        # a column may be near its bound and yet not be needed
+        size = np.abs(np.linalg.lstsq(columns, y, rcond=None)[0])
+        support = support.copy()
+        support[support] = size > _NEEDED * size.max(initial=0.0)
+        columns = design.columns(support)
     if not independent and np.isinf(reg.dual_bound).any():
         return None
     nearby, beta = beta[support], np.zeros_like(beta)

@@ -8,8 +8,8 @@ from scipy.linalg import null_space
 
 import implicitbias as ib
 from implicitbias import ConvergenceError, InfeasibleError, Status
-from implicitbias.solvers import _batch
-from implicitbias.solvers._batch import broadcast, solve_batch, solve_flat
+from implicitbias.solvers.batch import _together
+from implicitbias.solvers.batch._together import broadcast, solve_batch, solve_flat
 
 LAYOUTS = {
     "many targets": ((3, 7), (4, 3)),
@@ -145,7 +145,7 @@ def test_a_solution_does_not_depend_on_its_batch(reg, layout):
 def test_in_parts(monkeypatch):
     X, y = data()
     whole = solve_batch(X, y, ib.Q(0.1))
-    monkeypatch.setattr(_batch, "_ELEMENTS", 3 * 7 * 3)
+    monkeypatch.setattr(_together, "_ELEMENTS", 3 * 7 * 3)
     sol = solve_batch(X, y, ib.Q(0.1))
     np.testing.assert_allclose(sol.beta, whole.beta, rtol=1e-13)
     assert sol.info["iterations"].shape == sol.value.shape == sol.residuals["gap"].shape == (4,)
@@ -224,8 +224,8 @@ def test_what_does_not_settle_is_solved_singly_and_says_so(monkeypatch):
         beta[2], nu[1] = np.nan, np.nan
         return beta, nu, steps
 
-    follow = _batch.follow
-    monkeypatch.setattr(_batch, "follow", lost)
+    follow = _together.follow
+    monkeypatch.setattr(_together, "follow", lost)
     sol = solve_batch(X, y, reg).raise_for_status()
     assert sol.info["single"].tolist() == [False, True, True, False]
     for i, A, b in each(X, y):

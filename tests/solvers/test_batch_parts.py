@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import implicitbias as ib
-from implicitbias.solvers._batch_curve import BatchCurve
-from implicitbias.solvers._batch_problems import Problems, _solve_each, norm
+from implicitbias.solvers.batch._curve import BatchCurve
+from implicitbias.solvers.batch._problems import Problems, _solve_each, norm
 
 W0 = np.linspace(0.5, 1.8, 7)
 

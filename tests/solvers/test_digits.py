@@ -15,7 +15,7 @@ from mpmath import mp, mpf
 import implicitbias as ib
 from implicitbias import InfeasibleError, Result, Status
 from implicitbias.problems import Interpolation
-from implicitbias.solvers._digits import refine
+from implicitbias.solvers.digits import refine
 
 RNG = np.random.default_rng(5)
 X, Y = RNG.standard_normal((3, 6)), RNG.standard_normal(3)
@@ -305,7 +305,7 @@ def test_digits_must_be_a_positive_integer(digits):
 def test_without_gmpy():
     code = (
         "import mpmath, numpy as np, implicitbias as ib\n"
-        "from implicitbias.solvers._digits import refine\n"
+        "from implicitbias.solvers.digits import refine\n"
         "assert mpmath.libmp.BACKEND == 'python'\n"
         "X, y = np.array([[1.0, 2.0, 0.5]]), np.array([1.0])\n"
         "start = ib.interpolate(X, y, ib.Q(1e-3))\n"

@@ -7,7 +7,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import implicitbias as ib
 from implicitbias import InfeasibleError, Status
-from implicitbias.solvers._torch import solve_torch
+from implicitbias.solvers.batch._torch import solve_torch
 
 DOUBLE = torch.float64
 W0 = np.linspace(0.6, 1.6, 5)

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._result import Result, Status
-from ..regularizer import L1, Regularizer
-from . import _batch
-from ._batch_problems import Problems
-from ._batch_result import BatchResult
+from ..._result import Result, Status
+from ...regularizer import L1, Regularizer
+from . import _together
+from ._problems import Problems
+from ._result import BatchResult
 
 __all__ = ["solve_torch"]
 
@@ -73,7 +73,7 @@ def solve_torch(
             "reg must have a second derivative for its solutions to be differentiated; the l1 norm has none: "
             "use Q with a small alpha, or detach X and y"
         )
-    wide_X, wide_y, shape = _batch.broadcast(X.to(torch.float64), y.to(torch.float64), reg)
+    wide_X, wide_y, shape = _together.broadcast(X.to(torch.float64), y.to(torch.float64), reg)
     constant: Any = reg if alpha is None else reg.at_log_alpha(reg.log_alpha)  # type: ignore[attr-defined]
     log_alpha = None if alpha is None else torch.log(alpha.to(wide_y))
     single = X.ndim == 2 and y.ndim == 1
@@ -82,7 +82,7 @@ def solve_torch(
     flat = run.flat
     flat.beta, flat.nu = beta.to(dtype), nu.to(dtype)
     flat.value = reg._elementwise("value", "beta", beta).sum(-1).to(dtype)
-    result = _batch.to_result(flat, shape)
+    result = _together.to_result(flat, shape)
     return _only(result) if single else result
 
 
@@ -116,11 +116,11 @@ class _Run:
         if on_host:  # NumPy, on the same memory, is the faster of the two there
             X, y = X.detach().numpy(), y.detach().numpy()  # type: ignore[assignment]
         if on_host and self.single:
-            self.flat = _batch.solve_one(X, y[0], self.reg, **options)
+            self.flat = _together.solve_one(X, y[0], self.reg, **options)
         else:
-            self.flat = _batch.solve_flat(X, y, self.reg, **options)
+            self.flat = _together.solve_flat(X, y, self.reg, **options)
         if self.single and self.flat.statuses[0] is Status.INFEASIBLE:
-            _batch.solve_one(X, y[0], self.reg, **options)  # raises, with more to say
+            _together.solve_one(X, y[0], self.reg, **options)  # raises, with more to say
         if on_host:
             self.flat = self.flat.map(torch.from_numpy)
         return self.flat.beta, self.flat.nu

@@ -1,7 +1,7 @@
 """End points to any number of digits, from those of float64, with a bound of the error.
 
-The work is Newton's method on the dual (:mod:`._digits_newton`) with exact data (:mod:`._digits_linear`), on
-independent samples only (:mod:`._digits_rows`). All of it happens in a private mpmath context.
+The work is Newton's method on the dual (:mod:`._newton`) with exact data (:mod:`._linear`), on
+independent samples only (:mod:`._rows`). All of it happens in a private mpmath context.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import mpmath
 import numpy as np
 
-from .._result import Result, Status
-from ..regularizer import L2, Q, R
-from ._digits_linear import ExactData, as_integers
-from ._digits_newton import GUARD, Refinement, exact
-from ._digits_rows import independent_rows
+from ..._result import Result, Status
+from ...regularizer import L2, Q, R
+from ._linear import ExactData, as_integers
+from ._newton import GUARD, Refinement, exact
+from ._rows import independent_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..problems import Interpolation
-    from ..regularizer import Regularizer
+    from ...problems import Interpolation
+    from ...regularizer import Regularizer
 
 __all__ = ["refine"]
 

@@ -3,7 +3,7 @@
 The dual ``min_nu Phi(X^T nu) - <y, nu>``, ``Phi = reg*``, has the gradient ``X beta - y`` and the Hessian
 ``H = X W X^T`` at ``beta = Phi'(theta)``, ``W = Phi''(theta)``, ``theta = X^T nu``. Newton's method doubles the
 digits; each step evaluates beta once at the precision it is about to reach, W at half of it, and solves by
-refinement (:mod:`._digits_linear`). Where theta is within rounding of the edge of its domain, or weights are graded
+refinement (:mod:`._linear`). Where theta is within rounding of the edge of its domain, or weights are graded
 beyond float64, nu simply gets the bits that it takes: they follow from ``s_i = |beta_i| / W_i``, the change of
 theta_i that changes beta_i by its own size, and from the smallest eigenvalue of H.
 
@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mpmath import libmp
 
-from .._result import Status
-from ._digits_linear import ZERO, ExactData, NormalEquations, as_integers, magnitudes, shifted
+from ..._result import Status
+from ._linear import ZERO, ExactData, NormalEquations, as_integers, magnitudes, shifted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._batch_problems import constant, namespace, norm, take_along
-from ._batch_refine import stationarity
+from ._problems import constant, namespace, norm, take_along
+from ._refine import stationarity
 
 if TYPE_CHECKING:
-    from ..regularizer import Regularizer
-    from ._batch_problems import Problems
+    from ...regularizer import Regularizer
+    from ._problems import Problems
 
 __all__ = ["SATURATED", "vertices"]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._batch_problems import constant, namespace, norm
+from ._problems import constant, namespace, norm
 
 if TYPE_CHECKING:
-    from ..regularizer import Regularizer
-    from ._batch_problems import Problems
+    from ...regularizer import Regularizer
+    from ._problems import Problems
 
 __all__ = ["refine", "residuals", "stationarity"]
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._batch_curve import BatchCurve
-from ._batch_problems import constant, namespace, norm
-from ._batch_vertex import SATURATED, vertices
+from ._curve import BatchCurve
+from ._problems import constant, namespace, norm
+from ._vertex import SATURATED, vertices
 
 if TYPE_CHECKING:
-    from ..regularizer import Q, R
-    from ._batch_problems import Problems
+    from ...regularizer import Q, R
+    from ._problems import Problems
 
 __all__ = ["Points", "follow"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._result import ConvergenceError, InfeasibleError, Result, Status
+from ..._result import ConvergenceError, InfeasibleError, Result, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Many interpolation problems in one call: many targets for one design, or many designs.
 
-The problems go down in log alpha side by side (`_batch_continuation`) and are refined and judged together
-(`_batch_refine`). One that does not settle is handed to the solver of single problems; the result says which were.
+The problems go down in log alpha side by side (`_continuation`) and are refined and judged together
+(`_refine`). One that does not settle is handed to the solver of single problems; the result says which were.
 NumPy arrays and torch tensors, of any device, take the same way.
 """
 
@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._result import InfeasibleError, Status
-from ..regularizer import L1, L2, Q, R
-from ._batch_continuation import follow
-from ._batch_problems import Problems, constant, namespace
-from ._batch_refine import refine, residuals
-from ._batch_result import BatchResult
+from ..._result import InfeasibleError, Status
+from ...regularizer import L1, L2, Q, R
+from ._continuation import follow
+from ._problems import Problems, constant, namespace
+from ._refine import refine, residuals
+from ._result import BatchResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import ArrayLike
 
-    from ..regularizer import Regularizer
+    from ...regularizer import Regularizer
 
 __all__ = ["Flat", "broadcast", "solve_batch", "solve_flat", "solve_one", "to_result"]
 
@@ -262,7 +262,7 @@ def _solve_single(part: Flat, i: int, X: Any, y: Any, reg: Any, tol: float, max_
 
 def solve_one(X: Any, y: Any, reg: Any, *, tol: float, max_iterations: int) -> Flat:
     """Solve one problem by the solver of single ones, on the host; an error of its input is not caught."""
-    from . import interpolate  # the caller of this module
+    from .. import interpolate  # the caller of this module
 
     found = interpolate(_on_host(X), _on_host(y), reg, tol=tol, max_iterations=max_iterations, throw=False)
     beta, nu, value = (np.array(v, dtype=np.float64)[None] for v in (found.beta, found.dual, found.value))

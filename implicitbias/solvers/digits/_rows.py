@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._result import InfeasibleError
+from ..._result import InfeasibleError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

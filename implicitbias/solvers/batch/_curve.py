@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import special
-from ..regularizer import R
-from ._batch_problems import constant, namespace
+from ... import special
+from ...regularizer import R
+from ._problems import constant, namespace
 
 if TYPE_CHECKING:
-    from ..regularizer import Q
+    from ...regularizer import Q
 
 __all__ = ["BatchCurve"]
 
