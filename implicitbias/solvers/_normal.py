@@ -23,7 +23,7 @@ _NEGLIGIBLE = 1e-20
 _RIDGE = 1e-15
 """Added to the unit diagonal of the Hessian, per sample: several times its rounding error."""
 _UNDETERMINED = 1e-9
-"""Diagonal entry of the Hessian, relative to the largest, below which it is not scaled up: rounding errors would be."""
+"""Diagonal entry of the Hessian, relative to the largest, that is not scaled up: rounding errors would be, too."""
 _SAMPLES_PER_ITERATION = 25
 """How many samples make a Gram matrix as dear as one iteration of conjugate gradients: measured, 20 to 40.
 
