@@ -50,7 +50,7 @@ def minimum_norms(X: ArrayLike, y: ArrayLike) -> MinimumNorms:
     -----
     Where the least l1 norm has several solutions, one of them is returned.
     """
-    return MinimumNorms(l1=interpolate(X, y, L1()), l2=interpolate(X, y, L2()))
+    return MinimumNorms(l1=interpolate(X, y, L1(), tol=1e-7), l2=interpolate(X, y, L2()))
 
 
 def crosscheck(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["estimate_dual", "judged", "residuals"]
 
+_COARSE = 2.0**-970
+"""Value of a regularizer below which it, and the terms of the gap, are too near the end of the range of floats."""
 _EDGE = 2.0**-51
 """How near to the edge of the domain of a conjugate, relatively, theta is judged: a few roundings."""
 
@@ -77,7 +79,7 @@ def judged(
     found = {
         "primal": _ratio(float(np.linalg.norm(X @ beta - y)), float(scale)),
         "stationarity": _ratio(_norm(weight, grad - theta), _norm(weight, grad + reg.dual_origin)),
-        "gap": _ratio(_fenchel_gap(reg, beta, theta, value), size),
+        "gap": _ratio(_fenchel_gap(reg, beta, theta, value), max(size, _COARSE)),
     }
     return found, value
 

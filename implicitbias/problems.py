@@ -31,7 +31,9 @@ def _finite_sparse_array(name: str, value: Any) -> Any:
 
     _require_real(name, value)
     out = csc_array(value, dtype=np.float64)
-    out.sum_duplicates()
+    if not out.has_canonical_format:
+        out = out.copy()  # it is put in order in place, and may share its memory with what was given
+        out.sum_duplicates()
 
     def where(position: int) -> tuple[int, ...]:
         return int(out.indices[position]), int(np.searchsorted(out.indptr, position, side="right")) - 1
@@ -111,7 +113,7 @@ class Interpolation:
         size = self.row_sizes()
         if size.min() > 1e-3 * size.max() and 1e-100 < size.max() < 1e100:
             return None
-        units: FloatArray = np.exp2(-np.floor(np.log2(size)))
+        units: FloatArray = np.exp2(-np.clip(np.floor(np.log2(size)), -1000.0, 1000.0))
         return units
 
     def scaled_rows(self, units: FloatArray) -> Any:

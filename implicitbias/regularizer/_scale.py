@@ -91,9 +91,10 @@ class Scale:
         """``scale ** exponent`` as an mpf with the working precision of `ctx`, whatever its size."""
         # every coordinate of a predictor asks for the same power
         key = ctx.prec, exponent
-        if self._last_power is None or self._last_power[0] != key:
-            self._last_power = key, self._power(ctx, exponent)
-        return ctx.make_mpf(self._last_power[1]._mpf_)
+        last = self._last_power  # read once: another thread may replace it
+        if last is None or last[0] != key:
+            last = self._last_power = key, self._power(ctx, exponent)
+        return ctx.make_mpf(last[1]._mpf_)
 
     def _power(self, ctx: Any, exponent: Any) -> Any:
         # exp turns absolute error of the logarithm into relative error of the power

@@ -55,11 +55,13 @@ def interpolate(
         Number of correct digits of every coordinate, for ``Q``, ``R`` and ``L2``; then `beta`, `dual` and `value`
         hold mpmath numbers, and ``info["error_bound"]`` bounds the error. float64 when None.
     tol
-        Largest residual (:func:`implicitbias.certificates.residuals`) that counts as converged.
+        Largest residual (:func:`implicitbias.certificates.residuals`) that counts as converged. For ``L1``, where a
+        linear programming solver has to decide, its own tolerance, 1e-7, if that is larger.
     max_iterations
         Limit on Newton steps, all of the continuation counted.
     throw
-        Whether to raise on anything but success; otherwise look at ``status``.
+        Whether to raise where the tolerance is not reached; otherwise look at ``status``. Of a single problem that
+        has no solution an error tells in any case.
 
     Returns
     -------
@@ -82,6 +84,8 @@ def interpolate(
     sparse = hasattr(X, "tocsc")
     torch = not sparse and kind_of(X=X, y=y) is Kind.TORCH
     result: Result
+    if np.ndim(y) == 2 and np.ndim(X) == 2 and np.shape(y)[1] == 1 != np.shape(X)[0]:
+        raise ValueError(f"y must have shape (N,), or (..., N) for many problems, got {np.shape(y)}; use y.ravel()")
     if digits is not None and (torch or (not sparse and np.ndim(X) > 2) or np.ndim(y) > 1):
         raise ValueError("digits are for a single problem in NumPy arrays, got a batch or tensors")
     if torch:
@@ -100,7 +104,7 @@ def interpolate(
 
 def _solve_one(problem: Interpolation, reg: Any, digits: int | None, tol: float, max_iterations: int) -> Result:
     check_lengths(problem, reg)
-    form = StandardForm(problem)
+    form = StandardForm(problem, reg)
     if isinstance(reg, Q | R):
         inner = form.regularizer(reg)
         result = Sweep(form.problem, inner, tol=tol, max_iterations=max_iterations).visit(inner)

@@ -37,8 +37,6 @@ _MODERATE_WAY = 50.0
 """The same, up to which the multipliers hold 14 digits of beta."""
 _ORDER = 2
 """Degree of the polynomial by which the multipliers are continued from one visit to the next."""
-_MODERATE = 1e-100
-"""Size of rows, either way, from which on their squares leave the range of floats."""
 _UNSEEN = 1e-12
 """Size of a coordinate, relative to the largest, that hardly shows in X beta."""
 _SMALL = 1e-6
@@ -62,13 +60,9 @@ class Sweep:
 
     def __init__(self, problem: Interpolation, reg: Q | R, *, tol: float, max_iterations: int) -> None:
         self.tol, self.counter = tol, Counter(max_iterations)
-        self.unit = unit = problem.row_units()
-        self.y = problem.y if unit is None else unit * problem.y
-        if unit is None or _MODERATE < unit.min() <= unit.max() < 1.0 / _MODERATE:
-            self.problem, self.design = problem, Design(problem.X, unit)
-        else:  # squares would leave the range of floats
-            self.problem = Interpolation(problem.scaled_rows(unit), self.y)
-            self.design = Design(self.problem.X)
+        self.problem, self.unit = problem, problem.row_units()
+        self.y = problem.y if self.unit is None else self.unit * problem.y
+        self.design = Design(problem.X, self.unit)
         self.normal = NormalEquations(self.design)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             self.interpolant = kernel_end(self.design, self.y, reg, self.normal)

@@ -54,25 +54,32 @@ def shared_weight(
     curve = LevelCurve(reg)
     sign = np.sign(beta)
     bound = np.broadcast_to(reg.dual_bound, beta.shape)
-    corner = nu + np.linalg.lstsq(columns.T, sign * bound - reg.dual_origin - columns.T @ nu, rcond=None)[0]
-    if not np.abs(columns.T @ corner + reg.dual_origin - sign * bound).max() <= 1e-9 * bound.max():
-        return None  # no multipliers are at the bound on all of these columns
     level = np.broadcast_to(curve.log_level, beta.shape)
     log_eps = float(level.max()) / curve.power
     factor = np.exp(level - curve.power * log_eps)
+    origin, given = np.broadcast_to(reg.dual_origin, beta.shape), np.zeros(beta.shape)
+    if reg.reference is not None:
+        along = reg.reference * sign > 0.0
+        given[along] = (factor[along] / np.abs(reg.reference[along])) ** (1.0 / curve.power)
+        along &= given * np.exp(log_eps) <= _SATURATED
+        given[~along] = 0.0
+        origin = np.where(along, sign * bound, origin)
+    corner = nu + np.linalg.lstsq(columns.T, sign * bound - origin - columns.T @ nu, rcond=None)[0]
+    if not np.abs(columns.T @ corner + origin - sign * bound).max() <= 1e-9 * bound.max():
+        return None  # no multipliers are at the bound on all of these columns
 
     def shares(theta: Vector) -> tuple[Vector, Vector]:
-        slack = np.maximum(-sign * theta / bound, 0.0)
+        slack = np.maximum(given - sign * theta / bound, 0.0)
         size = factor * slack**-curve.power
         return sign * size, curve.power * size / (slack * bound)
 
     # slacks of the nearby predictor at this scale, as far as multipliers can make them
-    wanted = -sign * bound * (factor / np.abs(beta)) ** (1.0 / curve.power)
+    wanted = sign * bound * (given - (factor / np.abs(beta)) ** (1.0 / curve.power))
     mu = np.linalg.lstsq(columns.T, wanted, rcond=None)[0]
     design = Design(columns)
     normal = NormalEquations(design)
     theta = columns.T @ mu
-    if np.any(-sign * theta <= 0.0):
+    if np.any(given - sign * theta / bound <= 0.0):
         return None
     found, weights = shares(theta)
     gradient = y - columns @ found
@@ -92,11 +99,12 @@ def shared_weight(
             *step[1:],
             candidate,
         )
-    slack = np.exp(log_eps) * np.abs(theta / bound)
+    slack = np.exp(log_eps) * (given - sign * theta / bound)
     if (
         not np.isfinite(found).all()
         or not np.linalg.norm(gradient) <= 1e-9 * np.linalg.norm(y)
         or slack.max() > _SATURATED
     ):
         return None
+    mu = np.linalg.lstsq(columns.T, theta, rcond=None)[0]  # what the columns do not see is not to move
     return found, corner + np.exp(log_eps) * mu

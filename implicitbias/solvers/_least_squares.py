@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-__all__ = ["kernel_end", "least_squares_interpolant"]
+__all__ = ["WELL_CONDITIONED", "kernel_end", "least_squares_interpolant"]
 
-_WELL_CONDITIONED = 1e-8
+WELL_CONDITIONED = 1e-8
 """Reciprocal condition number of the Gram matrix above which Cholesky factors and one correction are exact."""
 _AT_ONCE = 1 << 22
 """Entries of X up to which a QR factorization takes it whole."""
@@ -42,7 +42,7 @@ def least_squares_interpolant(
     """
     shrink: Any = np.ones(design.d) if weights is None else 1.0 / weights
     normal = (normal or NormalEquations(design)).at(shrink, accuracy=1e-6)
-    if normal.reciprocal_condition() > _WELL_CONDITIONED:
+    if normal.reciprocal_condition() > WELL_CONDITIONED:
         beta = shrink * design.adjoint(normal.solve(y))
         return np.asarray(beta + shrink * design.adjoint(normal.solve(y - design.forward(beta))))
     return _by_qr(design, y, np.sqrt(shrink))

@@ -66,9 +66,9 @@ class LevelCurve:
             return np.copysign(high * -ratio, s), high * (2.0 + ratio)
         p = self.power
         slack = np.maximum(1.0 - size, 0.0)
-        log_slack, log_other = np.log(slack), np.log1p(size)
+        log_slack = np.log(slack)
         high = np.exp(self.log_level - p * log_slack)
-        ratio = np.expm1(p * (log_slack - log_other))
+        ratio = np.expm1(-2.0 * p * np.arctanh(np.minimum(size, 1.0)))
         weight = p * high * (1.0 / slack + (1.0 + ratio) / (1.0 + size))
         if self._squeeze is not None:
             weight = weight * self._squeeze

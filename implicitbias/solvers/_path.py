@@ -83,14 +83,17 @@ class InterpolationPath:
     @functools.cached_property
     def l1_excess(self) -> Vector:
         """``||beta||_1 / min ||beta||_1 - 1`` at each point, ``(k,)``; weighted as the rich limit is."""
-        least = _norms.minimum_l1(self.problem, self.limits[0], tol=1e-12).raise_for_status()
-        return self._excess(self.limits[0], least.value)
+        form = StandardForm(self.problem)
+        # where a linear programming solver has to decide, its own tolerance is 1e-7
+        least = _norms.minimum_l1(form.problem, self.limits[0], tol=1e-7).raise_for_status()
+        return self._excess(self.limits[0], form.original(least, self.limits[0]).value)
 
     @functools.cached_property
     def l2_excess(self) -> Vector:
         """``||beta||_2^2 / min ||beta||_2^2 - 1`` at each point, ``(k,)``; weighted as the kernel limit is."""
-        least = _norms.minimum_l2(self.problem, self.limits[1], tol=1e-9).raise_for_status()
-        return self._excess(self.limits[1], least.value)
+        form = StandardForm(self.problem)
+        least = _norms.minimum_l2(form.problem, self.limits[1], tol=1e-9).raise_for_status()
+        return self._excess(self.limits[1], form.original(least, self.limits[1]).value)
 
     def _excess(self, norm: L1 | L2, least: float | None) -> Vector:
         if not least:
@@ -147,7 +150,7 @@ def interpolation_path(
     problem = Interpolation(X, y)
     check_lengths(problem, prototype)
     form = StandardForm(problem)
-    prototype = form.regularizer(prototype)
+    original, prototype = prototype, form.regularizer(prototype)
     sweep = Sweep(form.problem, prototype, tol=tol, max_iterations=max_iterations)
     given: tuple[Any, ...]
     rich, kernel = _limits(prototype)
@@ -155,7 +158,10 @@ def interpolation_path(
         results = _adaptive(sweep, form, prototype, rich)
         k = float(prototype.homogeneity)
         shift = form.exponent * np.log(2.0) / k  # the units of the predictor are those of alpha^k
-        results = [(value + shift, form.original(result, prototype)) for value, result in results]
+        results = [
+            (value + shift, form.original(result, original.at_log_alpha(value + shift)))
+            for value, result in results
+        ]
         given = tuple(float(np.exp(value)) for value, _ in results)
     else:
         if isinstance(alphas, str) or not np.iterable(alphas):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StandardForm"]
 
+_MODERATE = 1e-100
+"""Size of rows, either way, from which on their squares leave the range of floats."""
 _EXTREME = 300
 """Binary exponent of y, either way, from which on its square comes near the ends of the range of floats."""
 _GIANT = 1e6
@@ -28,10 +30,18 @@ _GIANT = 1e6
 class StandardForm:
     """An interpolation problem equivalent to a given one.
 
+    * If rows of X are extreme, they and their targets are scaled by powers of two.
     * If y is extreme next to X, the predictor is measured in units of a power of two.
     * If a few columns are larger than the others by far, multipliers must be orthogonal to them to more digits than
       they have. The samples are then mixed, by an orthogonal matrix, such that each such column is seen by as
       few of them as possible, and the multipliers of those become small numbers of their own.
+
+    Parameters
+    ----------
+    problem
+        The given problem.
+    reg
+        Its regularizer, whose reference point counts for the size of the predictor.
 
     Attributes
     ----------
@@ -39,9 +49,18 @@ class StandardForm:
         The problem to be solved; the given one wherever it can be.
     """
 
-    def __init__(self, problem: Interpolation) -> None:
+    def __init__(self, problem: Interpolation, reg: Any = None) -> None:
+        units = problem.row_units()
+        extreme = units is not None and not _MODERATE < units.min() <= units.max() < 1.0 / _MODERATE
+        self.units = units if extreme else None
+        if units is not None and extreme:
+            with np.errstate(over="ignore"):
+                problem = Interpolation(problem.scaled_rows(units), problem.y * units)
         with np.errstate(over="ignore"):
             size = min(float(np.abs(problem.y / problem.row_sizes()).max()), float(np.finfo(float).max))
+        reference = getattr(reg, "reference", None)
+        if reference is not None:
+            size = max(size, float(np.abs(reference).max()))
         exponent = int(np.frexp(size)[1]) if size > 0.0 else 0
         self.exponent = exponent if abs(exponent) > _EXTREME else 0
         X, y = problem.X, problem.y
@@ -58,10 +77,12 @@ class StandardForm:
 
     def original(self, found: Result, reg: Any) -> Result:
         """The result of the given problem from that of this one."""
-        if not self.exponent and self.rotation is None:
+        if not self.exponent and self.rotation is None and self.units is None:
             return found
         dual = found.dual if self.rotation is None else self.rotation @ found.dual
         with np.errstate(over="ignore", under="ignore"):  # infinity and 0 are the correctly rounded results
+            if self.units is not None:
+                dual = dual * self.units
             beta = np.ldexp(found.beta, self.exponent)
             if isinstance(reg, L2):
                 dual = np.ldexp(dual, self.exponent)
@@ -77,7 +98,11 @@ def _apart(X: Any) -> tuple[NDArray[np.float64] | None, Any]:
     N = X.shape[0]
     if not 0 < len(giant) < N or not np.isfinite(norms).all():
         return None, X
-    rotation, triangle, order = qr(Design(X).columns(giant), pivoting=True)
+    columns = Design(X).columns(giant)
+    # large rows first: with column pivoting each row is then right relative to its own size
+    rows = np.argsort(-np.abs(columns).max(axis=1))
+    rotation = np.empty((N, N))
+    rotation[rows], triangle, order = qr(columns[rows], pivoting=True)
     rotated = rotation.T @ X
     rotated[:, giant[order]] = triangle  # with exact zeros
     return rotation, rotated

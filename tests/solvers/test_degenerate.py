@@ -176,3 +176,56 @@ def test_weighted_l1_norm(weights):
     best = min(vertices, key=lambda beta: np.abs(beta) @ weights)
     np.testing.assert_allclose(found.beta, best, atol=1e-12)
     np.testing.assert_allclose(found.value, np.abs(best) @ weights, rtol=1e-12)
+
+
+@pytest.mark.parametrize("alpha", [1e-2, 1e-6, "1e-30"])
+@pytest.mark.parametrize("D", [2, 3, 4.5])
+def test_starts_that_fit_already_stay(alpha, D):
+    X = np.random.default_rng(0).standard_normal((3, 8))
+    start = np.linspace(-1.0, 1.0, 8)
+    found = ib.interpolate(X, X @ start, ib.Q(alpha, D, reference=start))
+    np.testing.assert_allclose(found.beta, start, atol=1e-13)
+
+
+def test_rows_that_make_a_column_look_giant_keep_the_others():
+    X = np.random.default_rng(1).standard_normal((3, 6))
+    X[1] = 0.0
+    X[1, 0] = 1e14
+    for y in ([1.0, 3e13, 1.0], [3.0, 1e13, -2.0]):
+        for reg in (ib.L2(), ib.Q(0.1)):
+            np.testing.assert_allclose(X @ ib.interpolate(X, y, reg).beta, y, rtol=1e-12)
+
+
+def test_sparse_data_are_left_alone():
+    unsorted = np.array([1, 0, 2]), np.array([0, 2, 3])
+    X = sparse.csc_array((np.array([1.0, 2.0, 3.0]), *unsorted), shape=(3, 2))
+    X.data.setflags(write=False)
+    X.indices.setflags(write=False)
+    before = X.indices.copy()
+    ib.interpolate(X, X @ np.array([1.0, 2.0]), ib.Q(1))
+    np.testing.assert_array_equal(X.indices, before)
+
+
+@pytest.mark.parametrize("D", [2, 2.5, 3, 5])
+@pytest.mark.parametrize("alpha", [10.0, 1e4, 1e100, 1e105, 1e125, 1e155, 1e300])
+def test_large_scales_take_a_step_or_two(D, alpha):
+    X, y = planted()
+    found = ib.interpolate(X, y, ib.Q(alpha, D))
+    assert found.iterations <= 4
+    np.testing.assert_allclose(found.beta, ib.interpolate(X, y, ib.L2()).beta, rtol=1e-2)
+
+
+def test_least_l1_norm_without_an_answer_does_not_raise_unasked():
+    rng = np.random.default_rng(306)
+    N = int(rng.integers(2, 12))
+    d = int(rng.integers(N, 40))
+    X = rng.standard_normal((N, d)) * 10.0 ** rng.uniform(-5, 5, d)
+    y = X @ (rng.integers(-2, 3, d) * (rng.random(d) < 0.5))
+    found = ib.interpolate(X, y, ib.L1(10.0 ** rng.uniform(-4, 4, d)), throw=False)
+    assert found.success == (max(found.residuals.values()) <= 1e-7)
+
+
+def test_a_column_of_targets_is_not_taken_for_a_batch():
+    X, y = planted()
+    with pytest.raises(ValueError, match=r"y must have shape \(N,\), .* got \(8, 1\); use y.ravel\(\)"):
+        ib.interpolate(X, y[:, None], ib.Q(1))

@@ -91,6 +91,19 @@ def test_reaches_a_path_of_wide_data():
     np.testing.assert_allclose(path.beta[1], ib.interpolate(X, y, ib.Q(1e-30)).beta, atol=1e-12)
 
 
+def test_adaptive_grid_of_data_in_odd_units():
+    X, y = planted()
+    X[:, 3] *= 1e9
+    for unit in (1.0, 2.0**-900):
+        path = ib.interpolation_path(X, unit * y)
+        for i in (0, -1):
+            reg = ib.Q.from_log_alpha(path.log_alpha[i])
+            np.testing.assert_allclose(path.value[i], reg(path.beta[i]), rtol=1e-9)
+            np.testing.assert_allclose(X @ (path.beta[i] / unit), y, rtol=1e-6)
+        assert path.l1_excess[-1] <= 5e-3
+        assert path.l2_excess[0] <= 1e-6
+
+
 def test_nothing_to_fit():
     X, _ = planted()
     path = ib.interpolation_path(X, np.zeros(10))
