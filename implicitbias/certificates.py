@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .problems import Interpolation
     from .regularizer import Regularizer
 
-__all__ = ["estimate_dual", "judged", "residuals"]
+__all__ = ["estimate_dual", "residuals"]
 
 _COARSE = 2.0**-970
 """Value of a regularizer below which it, and the terms of the gap, are too near the end of the range of floats."""
@@ -63,25 +63,17 @@ def residuals(
     nu = estimate_dual(problem, reg, b) if dual is None else np.asarray(dual, dtype=np.float64)
     if nu.shape != (N,):
         raise ValueError(f"dual must have shape ({N},) to match X, got shape {nu.shape}")
-    return judged(problem, reg, b, nu)[0]
-
-
-def judged(
-    problem: Interpolation, reg: Regularizer, beta: NDArray[np.float64], dual: NDArray[np.float64]
-) -> tuple[dict[str, float], float]:
-    """The residuals of :func:`residuals`, and the value of the regularizer, for arrays that fit."""
     X, y = problem.X, problem.y
-    theta, grad, value = X.T @ dual, np.asarray(reg.grad(beta)), float(reg(beta))
-    scale = np.linalg.norm(y) or np.linalg.norm(abs(X) @ np.abs(beta))
-    weight = _inverse_hessian(reg, beta)
+    theta, grad, value = X.T @ nu, np.asarray(reg.grad(b)), float(reg(b))
+    scale = np.linalg.norm(y) or np.linalg.norm(abs(X) @ np.abs(b))
+    weight = _inverse_hessian(reg, b)
     # what is taken off for a reference point counts: near that point nothing but rounding would be left
-    size = value if reg.reference is None else float(reg.without_reference()(beta))
-    found = {
-        "primal": _ratio(float(np.linalg.norm(X @ beta - y)), float(scale)),
+    size = value if reg.reference is None else float(reg.without_reference()(b))
+    return {
+        "primal": _ratio(float(np.linalg.norm(X @ b - y)), float(scale)),
         "stationarity": _ratio(_norm(weight, grad - theta), _norm(weight, grad + reg.dual_origin)),
-        "gap": _ratio(_fenchel_gap(reg, beta, theta, value), max(size, _COARSE)),
+        "gap": _ratio(_fenchel_gap(reg, b, theta, value), max(size, _COARSE)),
     }
-    return found, value
 
 
 def estimate_dual(problem: Interpolation, reg: Regularizer, beta: NDArray[np.float64]) -> NDArray[np.float64]:

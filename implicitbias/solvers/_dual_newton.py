@@ -185,8 +185,7 @@ class Sweep:
 
     def _judge(self, state: State) -> dict[str, float]:
         dual = state.nu if self.design.unit is None else state.nu * self.design.unit
-        found, self._value = certificates.judged(self.problem, self.reg, state.beta, dual)
-        return found
+        return certificates.residuals(self.problem, self.reg, state.beta, dual)
 
 
 def extrapolate(points: list[tuple[float, Vector]], level: float) -> Vector | None:
