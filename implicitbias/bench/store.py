@@ -29,7 +29,7 @@ def cache_directory() -> Path:
     """Where references and measurements live between runs, in the place the system has for such files."""
     from platformdirs import user_cache_path
 
-    return user_cache_path("implicitbias", appauthor=False) / "bench"
+    return Path(user_cache_path("implicitbias", appauthor=False)) / "bench"
 
 
 class ReferenceStore:
