@@ -302,7 +302,8 @@ class Q(Scaled):
             return _curve_torch.kernels(self._D, self._float_curve().c)
         from . import _learnable
 
-        return _learnable.Family(self._D, self._k, self._k).curve(self._tensor.detach())  # type: ignore[no-any-return]
+        curve: ScaledCurve = _learnable.Family(self._D, self._k, self._k).curve(self._tensor.detach())
+        return curve
 
     def _key(self) -> tuple[Any, ...]:
         return (*super()._key(), self._D)

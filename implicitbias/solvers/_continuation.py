@@ -36,12 +36,15 @@ _ON_THE_WAY = 1e-3
 _ARRIVED = 1e-7
 """Primal residual, relative, from which on the solution can be refined in ``(beta, nu)``."""
 _ROUNDING = 1e-15
+"""Primal residual, relative, below which there is nothing but rounding."""
 _GOOD_GUESS = 0.1
 """Primal residual, relative, at which a guess of the multipliers saves the prediction."""
 _LONGEST = 1e6
 """Longest step, relative to Newton's, that is tried where the slope does not fall."""
 _STEPS_PER_ALPHA = 12
+"""Newton steps after which each must at least halve the residual."""
 _MOST_STEPS_PER_ALPHA = 40
+"""Newton steps after which a smaller change of alpha is tried."""
 
 
 @dataclass
@@ -110,19 +113,20 @@ class Follower:
         """Go from a state, solved or predicted, down to log alpha = `target`; the last state reached.
 
         `shortcut` is offered every state on the way and may end it. `top` is the log alpha of the kernel end where
-        `state` is not there; `solved` says that it need not be solved again,
-        `guess` is a guess of the multipliers at the target, `enough` the primal residual to reach there.
+        `state` is not there; from a `solved` state the whole way is tried in one step first. `guess` is a guess of
+        the multipliers at the target, `enough` the primal residual to reach there.
         """
         start = max(target, state.log_alpha)
         top = start if top is None else top
         step = start - target if solved else 2.0 / float(self.reg.homogeneity)
-        here, step, growth = self._next(state, target, step, top)
         while True:
+            here = max(target, state.log_alpha - step)
             end = here == target
+            growth = self._growth(state, here, top)
             trial, steps = self._solve_at(here, state, growth, enough if end else None, guess if end else None)
             if trial is not None:
                 state = trial
-                if here == target:
+                if end:
                     return state
                 ending = None if shortcut is None else shortcut(state)
                 if ending is not None:
@@ -132,15 +136,13 @@ class Follower:
                 return state  # what was reached is refined and judged by the caller
             else:
                 step /= 4.0
-            here, step, growth = self._next(state, target, step, top)
 
-    def _next(self, state: State, target: float, step: float, top: float) -> tuple[float, float, float]:
-        """Next log alpha, the step there and by how much the dual is expected to grow."""
-        here = max(target, state.log_alpha - step)
+    def _growth(self, state: State, here: float, top: float) -> float:
+        """Factor by which the dual is expected to grow on the way to log alpha = `here`."""
         if not (isinstance(self.reg, Q) and self.reg.D == 2):
-            return here, step, 1.0  # the dual is bounded
+            return 1.0  # the dual is bounded
         # the dual grows like log(1/alpha)
-        return here, step, (top - here + 1.0) / (top - state.log_alpha + 1.0)
+        return (top - here + 1.0) / (top - state.log_alpha + 1.0)
 
     def _solve_at(
         self, log_alpha: float, state: State, growth: float, end: float | None, guess: Vector | None

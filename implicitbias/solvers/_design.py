@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,6 +75,7 @@ class Design:
                 matrix += part @ part.T  # a product with its own transpose takes half the operations
         return matrix if self.unit is None else self.unit[:, None] * matrix * self.unit
 
+    @functools.cached_property
     def column_squares(self) -> Vector:
         """Squared Euclidean norms of the columns, ``(d,)``."""
         if not self.dense:

@@ -105,6 +105,7 @@ class Sweep:
     def _follow(self) -> State:
         """State at the alpha of the regularizer, to be refined."""
         reg, target = self.reg, self.reg.log_alpha
+        self._exact = False
         follower = Follower(self.design, self.y, reg, self.counter, self.normal)
         top = self.top.log_alpha
         if self._state is None and self.design.d > _WIDE * self.design.N and self._way(reg) > _FAR:
@@ -112,7 +113,6 @@ class Sweep:
             if state is not None:
                 return state
         start = self._state or self.top
-        self._exact = False
         bounded = bool(np.isfinite(reg.dual_bound).any())
         shortcut = self._end_at_vertex if bounded else None
         if self._state is None or reg.reference is not None:
@@ -146,9 +146,10 @@ class Sweep:
         """Newton's method on the pair (beta, nu) until its residuals stop falling."""
         design, y, reg = self.design, self.y, self.reg
         # only what linear algebra gave is likely to be exact as it stands
-        best, best_residuals = state, self._judge(state) if judge or self._exact else {"": np.inf}
+        best, residuals = state, self._judge(state) if judge or self._exact else None
+        least = np.inf if residuals is None else _worst(residuals)
         stalled = 0
-        while stalled < 3 and _worst(best_residuals) > self._enough and self.counter.take():
+        while stalled < 3 and least > self._enough and self.counter.take():
             beta, nu = state.beta, state.nu
             weights = 1.0 / np.asarray(reg.hess_diag(beta))
             if not np.isfinite(weights).all():
@@ -161,12 +162,12 @@ class Sweep:
             seen = np.where(np.abs(beta) > _UNSEEN * np.abs(beta).max(), weights, 0.0)
             beta = beta + seen * design.adjoint(normal.solve(y - design.forward(beta)))
             state = State(state.log_alpha, beta, nu)
-            residuals = self._judge(state)
-            if not _worst(residuals) < 0.9 * _worst(best_residuals):
-                stalled += 1
-            if _worst(residuals) < _worst(best_residuals):
-                best, best_residuals = state, residuals
-        return best, self._judge(best) if "" in best_residuals else best_residuals
+            found = self._judge(state)
+            worst = _worst(found)
+            stalled += not worst < 0.9 * least
+            if worst < least:
+                best, residuals, least = state, found, worst
+        return best, residuals or self._judge(best)
 
     def _moved(self, beta: Vector, weights: Vector, grad: Vector, theta: Vector) -> Vector:
         """Beta where its gradient is theta to first order, or nearer to beta where that is too far."""

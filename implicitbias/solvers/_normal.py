@@ -47,8 +47,8 @@ class NormalEquations:
 
     def __init__(self, design: Design) -> None:
         self._design = design
-        self._squares = design.column_squares()
-        self._part, self._kept = design, np.zeros(0, dtype=bool)
+        self._squares = design.column_squares
+        self._kept = np.zeros(0, dtype=bool)
         self._factored: Vector | None = None
 
     def at(self, weights: Vector, accuracy: float = 1e-2) -> NormalEquations:

@@ -92,7 +92,7 @@ class StandardForm:
 def _apart(X: Any) -> tuple[NDArray[np.float64] | None, Any]:
     """Orthogonal matrix that makes the giant columns triangular, and X in its coordinates; None without any."""
     with np.errstate(over="ignore"):
-        norms = np.sqrt(Design(X).column_squares())
+        norms = np.sqrt(Design(X).column_squares)
     ordinary = float(np.median(norms[norms > 0.0])) if norms.any() else 0.0
     giant = np.flatnonzero(norms > _GIANT * ordinary)
     N = X.shape[0]

@@ -40,7 +40,7 @@ def follow_on_working_set(
 ) -> State | None:
     """State at the alpha of `reg`, over all columns; None where the columns that matter are too many."""
     scale = float(np.linalg.norm(y))
-    norms = np.sqrt(design.column_squares())
+    norms = np.sqrt(design.column_squares)
     reference = reg.reference
     shift = interpolant if reference is None else interpolant - reference
     slope = shift if reg.w0 is None else shift * reg.w0 ** (2.0 - 2.0 * float(reg.homogeneity))
@@ -49,12 +49,11 @@ def follow_on_working_set(
     first = max(least, min(most, design.d // _SHARE))
     inside[np.argpartition(-np.abs(slope) / reg.dual_bound, first)[:first]] = True
     states: list[State] = []
-    columns = np.zeros(0, dtype=np.intp)
     while 4 * np.count_nonzero(inside) <= design.d and not counter.exhausted:
-        before, columns = columns, np.flatnonzero(inside)
+        columns = np.flatnonzero(inside)
         part = design.restrict(columns)
         follower = Follower(part, y, reg.restricted(columns), counter)
-        start = _resume(follower, states, np.isin(columns, before, invert=True)) if states else None
+        start = _resume(follower, states) if states else None
         if start is None:
             try:
                 start = follower.start(kernel_end(part, y, follower.reg, follower.normal))
@@ -64,7 +63,7 @@ def follow_on_working_set(
             states = []
         states = [s for s in states if s.log_alpha > start.log_alpha]
         top = states[0].log_alpha if states else None
-        state = follower.follow(start, reg.log_alpha, lambda s: states.append(s), top=top)  # noqa: B023 - used at once
+        state = follower.follow(start, reg.log_alpha, states.append, top=top)
         if state.log_alpha != reg.log_alpha:
             return None
         theta = design.adjoint(state.nu)
@@ -81,8 +80,8 @@ def follow_on_working_set(
     return None
 
 
-def _resume(follower: Follower, states: list[State], new: NDArray[np.bool_]) -> State | None:
-    """Last of the states at which the new columns contribute little, over all columns of the follower."""
+def _resume(follower: Follower, states: list[State]) -> State | None:
+    """Last of the states of smaller sets that all columns of the follower leave nearly solved."""
     duals = np.stack([s.nu for s in states], axis=1)
     thetas = follower.design.adjoint(duals)
     for state, theta in zip(reversed(states), thetas.T[::-1], strict=True):
@@ -90,6 +89,6 @@ def _resume(follower: Follower, states: list[State], new: NDArray[np.bool_]) -> 
         if not np.isfinite(beta).all():
             continue
         gap: Any = follower.y - follower.design.forward(beta)
-        if np.linalg.norm(gap) <= 0.3 * follower.scale and np.count_nonzero(new):
+        if np.linalg.norm(gap) <= 0.3 * follower.scale:
             return State(state.log_alpha, beta, state.nu)
     return None

@@ -74,11 +74,11 @@ def solve_torch(
             "use Q with a small alpha, or detach X and y"
         )
     wide_X, wide_y, shape = _together.broadcast(X.to(torch.float64), y.to(torch.float64), reg)
-    constant: Any = reg if alpha is None else reg.at_log_alpha(reg.log_alpha)  # type: ignore[attr-defined]
+    constant: Any = reg if alpha is None else reg.at_log_alpha(reg.log_alpha)  # type: ignore[attr-defined]  # has alpha
     log_alpha = None if alpha is None else torch.log(alpha.to(wide_y))
     single = X.ndim == 2 and y.ndim == 1
     run = _Run(constant, tol, max_iterations, single)
-    beta, nu = _EndPoint.apply(wide_X, wide_y, log_alpha, run)  # type: ignore[no-untyped-call]
+    beta, nu = _EndPoint.apply(wide_X, wide_y, log_alpha, run)  # type: ignore[no-untyped-call]  # torch's own
     flat = run.flat
     flat.beta, flat.nu = beta.to(dtype), nu.to(dtype)
     flat.value = reg._elementwise("value", "beta", beta).sum(-1).to(dtype)
@@ -114,7 +114,7 @@ class _Run:
         options: Any = {"tol": self.tol, "max_iterations": self.max_iterations}
         on_host = X.device.type == "cpu"
         if on_host:  # NumPy, on the same memory, is the faster of the two there
-            X, y = X.detach().numpy(), y.detach().numpy()  # type: ignore[assignment]
+            X, y = X.detach().numpy(), y.detach().numpy()  # type: ignore[assignment]  # same memory
         if on_host and self.single:
             self.flat = _together.solve_one(X, y[0], self.reg, **options)
         else:
