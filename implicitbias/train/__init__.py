@@ -17,5 +17,15 @@ from ._objective import Progress
 from .descent import curvature, train_by_descent
 from .flow import train_by_flow
 from .network import DiagonalNetwork, ProductNetwork
+from .normalized import train_by_log_flow, train_by_normalized_descent
 
-__all__ = ["DiagonalNetwork", "ProductNetwork", "Progress", "curvature", "train_by_descent", "train_by_flow"]
+__all__ = [
+    "DiagonalNetwork",
+    "ProductNetwork",
+    "Progress",
+    "curvature",
+    "train_by_descent",
+    "train_by_flow",
+    "train_by_log_flow",
+    "train_by_normalized_descent",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,12 +35,15 @@ class Progress:
         Time in the flow, which is the sum of the step sizes for gradient descent.
     seconds
         Wall-clock time spent.
+    accuracy
+        ``-log loss``, of the loss itself; the loss of a classifier leaves the range of a float, this does not.
     """
 
     step: int
     loss: float
     time: float
     seconds: float
+    accuracy: float
 
 
 Callback = Callable[[Progress], None]
@@ -168,7 +172,9 @@ class Run:
         self.initial = objective.value()
         self.relative = 1.0 if self.initial else 0.0
         self.steps = 0
+        self.stale = 0  # steps since the last one that came closer to the goal than any before
         self.time = 0.0
+        self._best = self.relative
         self._tolerance = tolerance
         self._max_steps = max_steps
         self._time_limit = float("inf") if time_limit is None else time_limit
@@ -184,7 +190,7 @@ class Run:
         """Return the status to stop with before another step is taken, or None to go on."""
         if not np.isfinite(self.initial):
             return Status.NON_FINITE
-        if self.relative <= self._tolerance:
+        if self._arrived():
             return Status.CONVERGED
         if self.steps >= self._max_steps:
             return Status.ITERATION_LIMIT
@@ -192,13 +198,21 @@ class Run:
             return Status.TIME_LIMIT
         return None
 
+    def _arrived(self) -> bool:
+        return self.relative <= self._tolerance
+
     def advance(self, loss: float, now: float) -> None:
         """Record one step that ended at `loss` and at time `now`, and report it."""
         self.steps += 1
         self.relative = loss / self.initial
+        self.stale = 0 if self.relative < self._best else self.stale + 1
+        self._best = min(self._best, self.relative)
         self.time = now
+        self._report(math.inf if loss <= 0 else -math.log(loss))
+
+    def _report(self, accuracy: float) -> None:
         if self._callback is not None:
-            self._callback(Progress(self.steps, self.relative, now, self.seconds))
+            self._callback(Progress(self.steps, self.relative, self.time, self.seconds, accuracy))
 
     def result(self, status: Status, **info: Any) -> Result:
         """Collect the outcome."""

@@ -94,7 +94,6 @@ def train_by_descent(
     step = math.inf if step_size is None else step_size
     direction: Tensor | None = None
     anchor: Tensor | None = None
-    best, since = run.relative, 0
     status = run.check()
     try:
         while status is None:
@@ -114,10 +113,8 @@ def train_by_descent(
             state = candidate
             crossed |= state.sign() * signs < 0
             run.advance(reached, run.time + step)
-            since = 0 if run.relative < best else since + 1
-            best = min(best, run.relative)
             status = run.check()
-            if status is None and since >= _PATIENCE:
+            if status is None and run.stale >= _PATIENCE:
                 status = Status.STALLED
     except KeyboardInterrupt:
         status = Status.INTERRUPTED

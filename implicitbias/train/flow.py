@@ -103,18 +103,28 @@ def train_by_flow(
     ValueError
         If an option is out of range, or the module has too many parameters for a dense Hessian.
     """
+    objective = Objective(module, loss)
+    require_method(objective, method, rtol, "train_by_descent")
+    return follow(Run(objective, tolerance, max_steps, time_limit, callback), method, rtol, atol)
+
+
+def require_method(objective: Objective, method: str, rtol: float, instead: str) -> None:
+    """Raise ValueError for an integrator that does not exist or that the module is too large for."""
     solvers = _IMPLICIT | _EXPLICIT
     if method not in solvers:
         raise ValueError(f"method must be one of {', '.join(solvers)}, got {method!r}")
     if not 0 < rtol < 1:
         raise ValueError(f"rtol must lie in (0, 1), got {rtol}")
-    objective = Objective(module, loss)
     if method in _IMPLICIT and objective.size > _DENSE_LIMIT:
         raise ValueError(
             f"{method} needs a dense Hessian and the module has {objective.size} parameters "
-            f"(limit {_DENSE_LIMIT}); use method='DOP853' or train_by_descent"
+            f"(limit {_DENSE_LIMIT}); use method='DOP853' or {instead}"
         )
-    run = Run(objective, tolerance, max_steps, time_limit, callback)
+
+
+def follow(run: Run, method: str, rtol: float, atol: float | None) -> Result:
+    """Integrate the gradient flow of a run's objective until the run says stop, whatever its goal is."""
+    solvers, objective = _IMPLICIT | _EXPLICIT, run.objective
     state = objective.get().to("cpu", torch.float64).numpy().copy()
     status = run.check()
     if status is not None:
@@ -126,7 +136,6 @@ def train_by_flow(
     if method in _IMPLICIT:
         options["jac"] = lambda _, w: _negative_hessian(objective, w)
     message = ""
-    best, since = run.relative, 0
     try:
         with warnings.catch_warnings():
             # LSODA warns where it also reports failure; the status says it once.
@@ -141,9 +150,7 @@ def train_by_flow(
                 objective.set_array(state)
                 run.advance(objective.value(), float(integrator.t))
                 status = run.check()
-                since = 0 if run.relative < best else since + 1
-                best = min(best, run.relative)
-                if status is None and (integrator.status == "finished" or since >= _PATIENCE):
+                if status is None and (integrator.status == "finished" or run.stale >= _PATIENCE):
                     status, message = Status.STALLED, "the flow came to rest above the tolerance"
     except NonFiniteError as error:
         status, message = Status.NON_FINITE, str(error)
