@@ -25,11 +25,15 @@ class State:
         ``-log loss`` at `nu`, computed from `nu` alone.
     log_time
         Natural logarithm of the time of the flow, ``-inf`` at the start.
+    beta
+        Predictor, ``(d,)``, where float64 multipliers do not hold it: at D > 2 its logarithm is in the last digits
+        of ``1 - |theta|``. None where `nu` tells it.
     """
 
     nu: Any
     accuracy: Any
     log_time: Any
+    beta: Any = None
 
 
 class Engine(Protocol):
@@ -47,7 +51,7 @@ class Engine(Protocol):
         ...
 
 
-class FlowStopped(ImplicitBiasError):
+class FlowStopped(ImplicitBiasError):  # noqa: N818 - a reason to return early, not an error of the caller
     """An integration ended before its mark; never leaves this package."""
 
     def __init__(self, status: Status, message: str = "") -> None:

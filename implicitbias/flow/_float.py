@@ -1,0 +1,292 @@
+"""Trajectories in float64: the dual variable by LSODA, in a clock in which nothing under- or overflows.
+
+For a loss of margins ``nu' = p``, the shares of the samples in the slope, in the clock ``tau = sum nu``; for the
+squared loss ``nu' = y - X beta``. Either system is stiff: relaxation to the manifold on which the support vectors
+have equal margins is as fast as ``alpha^D`` is large. So an implicit method it is, SciPy's LSODA, with the exact
+Jacobian. It holds the local error of nu only. What is small next to nu, the slack of the dual at D > 2 and the
+residual of the squared loss, is resolved by starting it anew from an anchor (`_curve`) whenever that has become a
+hundred times smaller.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.integrate import LSODA
+from scipy.optimize import brentq
+
+from .._result import Status
+from ..losses import EXPONENTIAL, LOGISTIC, Pull
+from ..solvers._design import Design
+from ._clock import Point, TimeIntegral, log_rate
+from ._curve import AnchoredCurve
+from ._state import FlowStopped, State
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..regularizer import Q
+
+    Vector = NDArray[np.float64]
+    Matrix = NDArray[np.float64]
+
+__all__ = ["FloatFlow"]
+
+_FOREVER = 1e100
+"""LSODA needs a finite end."""
+_FINE = 1e-2
+"""Slack or residual, relative to the anchor's, at which the anchor moves."""
+_ABRUPT = 0.2
+"""Least ratio of the slack after a step to that before: a longer step is taken again, shorter."""
+_RETRIES = 12
+"""How often in a row a step that failed is tried again from the last state."""
+_CALLBACK_SECONDS = 0.1
+_TINY = float(np.finfo(float).tiny)
+
+
+class FloatFlow:
+    """Integrator of the dual variable in float64.
+
+    Parameters
+    ----------
+    X, y
+        Data; labels -1 or +1 unless the loss is squared.
+    reg
+        Regularizer of the initialization.
+    loss
+        ``"squared"``, ``"exponential"`` or ``"logistic"``.
+    rtol
+        Relative tolerance per step.
+    start
+        State to go on from; the initialization when None.
+    max_steps
+        Limit on steps.
+    on_step
+        Called with the state reached, some ten times a second.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: Vector,
+        reg: Q,
+        loss: str,
+        *,
+        rtol: float = 1e-11,
+        start: State | None = None,
+        max_steps: int = 1_000_000,
+        on_step: Callable[[State], None] | None = None,
+    ) -> None:
+        self._loss = {"exponential": EXPONENTIAL, "logistic": LOGISTIC}.get(loss)
+        self._design = Design(X, y if self._loss is not None else None)
+        self._y, self._rtol, self._max_steps, self._on_step = y, rtol, max_steps, on_step
+        N, d = X.shape
+        self._nu: Vector = np.zeros(N) if start is None else np.asarray(start.nu, dtype=np.float64)
+        if start is None:
+            beta = np.zeros(d)
+        elif start.beta is not None:
+            beta = np.asarray(start.beta, dtype=np.float64)
+        else:
+            beta = np.asarray(reg.grad_conjugate(self._design.adjoint(self._nu)))
+        self._curve = AnchoredCurve(reg, beta)
+        self.steps = 0
+        self.info: dict[str, Any] = {"method": "LSODA", "evaluations": 0, "jacobians": 0, "restarts": -1}
+        self._residual = y - self._design.forward(beta)
+        self._log_constant = log_rate(reg.log_alpha, float(reg.D), squared=self._loss is None)
+        self._start_time = -math.inf if start is None else float(start.log_time)
+        self._time: TimeIntegral | None = None
+        self._pending: tuple[float, Point] | None = None
+        self._reached = self._before = self._passed = 0.0
+        self._length, self._seen_size = 0.0, math.inf
+        self._called = time.perf_counter()
+        with np.errstate(over="ignore", under="ignore"):
+            self._anchor(np.zeros(N))
+
+    # ---- the system ----
+
+    def _velocity(self, _: float, moved: Vector) -> Vector:
+        self.info["evaluations"] += 1
+        beta, self._weights, self._seen_slack = self._curve(self._design.adjoint(moved))
+        if self._loss is None:
+            residual = self._residual_at(moved, beta)
+            self._seen_size = float(np.linalg.norm(residual))
+            self._seen_accuracy = -2.0 * math.log(self._seen_size) if self._seen_size else math.inf
+            return residual
+        self._pull = self._pull_at(beta)
+        self._seen_accuracy = self._pull.accuracy
+        return self._pull.share
+
+    def _pull_at(self, beta: Vector) -> Pull:
+        assert self._loss is not None
+        return self._loss.pull(self._design.forward(beta))
+
+    def _residual_at(self, moved: Vector, beta: Vector) -> Vector:
+        change = self._curve.change(self._design.adjoint(moved), beta)
+        return np.asarray(self._residual - self._design.forward(change))
+
+    def _jacobian(self, _: float, moved: Vector) -> Matrix:
+        self.info["jacobians"] += 1
+        beta, weights, _slack = self._curve(self._design.adjoint(moved))
+        gram = self._design.gram(weights)
+        if self._loss is None:
+            return -gram
+        pull = self._pull_at(beta)
+        steep = pull.share * pull.stiffness
+        matrix: Matrix = np.outer(pull.share, steep @ gram) - steep[:, None] * gram
+        return matrix
+
+    def _point(self, pull: Pull, weights: Vector) -> Point:
+        """Where the time integral is, and how fast x grows in tau."""
+        along = self._design.adjoint(pull.share)
+        if np.ndim(pull.stiffness) == 0:
+            speed = (weights * along) @ along
+        else:
+            speed = (pull.share * pull.stiffness) @ self._design.forward(weights * along)
+        return Point(-pull.log_slope, float(speed))
+
+    # ---- anchors ----
+
+    def _anchor(self, moved: Vector, first_step: float | None = None, rtol: float | None = None) -> None:
+        """Start LSODA anew from ``nu + moved``."""
+        if moved.any():
+            theta = self._design.adjoint(moved)
+            beta = self._curve(theta)[0]
+            self._residual = self._residual_at(moved, beta)
+            self._curve.move(theta)
+            self._nu = self._nu + moved
+        self._commit()
+        self.info["restarts"] += 1
+        self._moved, self._reached, self._before, self._slack = np.zeros_like(self._nu), 0.0, 0.0, 1.0
+        self._size = float(np.linalg.norm(self._residual))
+        velocity = self._velocity(0.0, self._moved)
+        if self._loss is not None and self._time is None:
+            start = self._point(self._pull, self._weights)
+            self._time = TimeIntegral(self._log_constant, self._start_time, start)
+        scale = self._scale(velocity)
+        rtol = rtol or self._rtol
+        self._solver = LSODA(
+            self._velocity,
+            0.0,
+            self._moved,
+            _FOREVER,
+            rtol=rtol,
+            atol=rtol * scale * float(np.abs(velocity).max()),
+            jac=self._jacobian,
+            first_step=first_step or 1e-4 * scale,
+        )
+
+    def _scale(self, velocity: Vector) -> float:
+        """Length of the clock over which something happens at the anchor."""
+        along = self._design.adjoint(velocity)
+        fastest = float(np.abs(self._design.forward(self._weights * along)).max())
+        reach = float(np.abs(along).max())
+        if self._loss is None:
+            # from here on the residual decays, and nu moves no farther than that takes
+            return 1.0 / max(fastest / self._size, reach, _TINY)
+        # on the slow manifold nothing happens sooner than the time nu itself has taken
+        grown = float(self._nu.sum())
+        return min(max(1.0 / max(fastest, reach, _TINY), grown), self._curve.room / max(reach, _TINY))
+
+    # ---- stepping ----
+
+    @property
+    def state(self) -> State:
+        """The last state reached."""
+        with np.errstate(over="ignore", under="ignore"):
+            return self._state_at(self._moved, self._reached)
+
+    def _commit(self) -> None:
+        """Take the last step into the time; before that, states within it can still be asked for."""
+        if self._pending is not None and self._time is not None:
+            self._time.add(*self._pending)
+        self._passed += self._reached - self._before
+        self._pending, self._before = None, self._reached
+
+    def _state_at(self, moved: Vector, clock: float) -> State:
+        theta = self._design.adjoint(moved)
+        beta, weights, _ = self._curve(theta)
+        length = clock - self._before
+        if self._time is None:
+            size = float(np.linalg.norm(self._residual_at(moved, beta)))
+            accuracy = -2.0 * math.log(size) if size else math.inf
+            passed = self._passed + length
+            spent = math.log(passed) - self._log_constant if passed > 0.0 else -math.inf
+            log_time = float(np.logaddexp(self._start_time, spent))
+        else:
+            pull = self._pull_at(beta)
+            accuracy = pull.accuracy
+            log_time = self._time.after(length, self._point(pull, weights))
+        return State(self._nu + moved, accuracy, log_time, beta)
+
+    def advance_to(self, accuracy: float) -> State:
+        """Integrate until ``-log loss`` is `accuracy`."""
+        with np.errstate(over="ignore", under="ignore"):
+            failures = 0
+            while self._seen_accuracy < accuracy:
+                if self._seen_slack < _FINE or self._seen_size < _FINE * self._size:
+                    self._anchor(self._moved, self._length)
+                    continue
+                if self.steps >= self._max_steps:
+                    raise FlowStopped(Status.ITERATION_LIMIT)
+                failure = self._step()
+                failures = failures + 1 if failure else 0
+                if failures > _RETRIES:
+                    raise FlowStopped(Status.STALLED, failure)
+                if failure:
+                    self._anchor(self._moved, 0.1 * self._length, max(self._rtol * 0.3**failures, 1e-14))
+            return self._land(accuracy)
+
+    def _step(self) -> str:
+        """Take one step; what went wrong, if something did."""
+        solver = self._solver
+        with warnings.catch_warnings():
+            # LSODA warns where it also reports failure
+            warnings.filterwarnings("ignore", message=".*lsoda.*", category=UserWarning)
+            message = solver.step()
+        if solver.status == "finished":
+            raise FlowStopped(Status.STALLED, "the flow came to rest before the accuracy asked for")
+        if solver.status == "failed" or not np.isfinite(solver.y).all():
+            return message or "the integrator failed"
+        length = float(solver.t - self._reached)
+        if self._seen_slack < _ABRUPT * self._slack:
+            self._length = length
+            return "the dual reaches the end of its domain within rounding"
+        self._commit()
+        self.steps += 1
+        self._length = length
+        self._moved, self._reached, self._slack = solver.y.copy(), float(solver.t), self._seen_slack
+        if self._time is not None:
+            self._pending = length, self._point(self._pull, self._weights)
+        if self._on_step is not None and time.perf_counter() - self._called > _CALLBACK_SECONDS:
+            self._called = time.perf_counter()
+            self._on_step(self.state)
+        return ""
+
+    def _land(self, accuracy: float) -> State:
+        """State at exactly this accuracy, within the last step."""
+        low, high = self._before, self._reached
+        if high == low:  # an anchor, which has no step behind it
+            return self.state
+        dense = self._solver.dense_output()
+
+        def excess(clock: float) -> float:
+            moved = dense(clock)
+            beta, _, _ = self._curve(self._design.adjoint(moved))
+            if self._loss is not None:
+                return self._loss.accuracy(self._design.forward(beta)) - accuracy
+            size = float(np.linalg.norm(self._residual_at(moved, beta)))
+            return (-2.0 * math.log(size) if size else math.inf) - accuracy
+
+        # what was seen is the last iterate of the step, not its end: the mark may be just outside
+        for _ in range(20):
+            if excess(high) >= 0.0:
+                break
+            high += 1e-3 * (high - low)
+        if excess(low) < 0.0:
+            low = float(brentq(excess, low, high, xtol=_TINY, rtol=4.0 * np.finfo(float).eps))
+        return self._state_at(dense(low), low)
