@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ConvergenceError", "ImplicitBiasError", "InfeasibleError", "Result", "Status"]
+__all__ = ["ConvergenceError", "ImplicitBiasError", "InfeasibleError", "NotSeparableError", "Result", "Status"]
 
 
 class Status(enum.Enum):
@@ -48,6 +48,18 @@ class ConvergenceError(ImplicitBiasError, RuntimeError):
 
 class InfeasibleError(ImplicitBiasError, ValueError):
     """The constraints have no solution."""
+
+
+class NotSeparableError(InfeasibleError):
+    """No hyperplane separates the two classes.
+
+    ``certificate``, ``(N,)``, proves it: numbers ``c_n >= 0`` with sum 1 and ``sum c_n y_n x_n = 0`` to rounding. Of
+    any predictor the mean of the margins under these weights is zero, hence not all of them are positive.
+    """
+
+    def __init__(self, message: str, certificate: Any = None) -> None:
+        super().__init__(message)
+        self.certificate = certificate
 
 
 @dataclass(frozen=True, eq=False)

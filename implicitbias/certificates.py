@@ -1,7 +1,9 @@
 """Optimality residuals: one judge for solvers, flows and trainers, whatever they claim of themselves.
 
 For ``min reg(beta) s.t. X beta = y`` the conditions are ``X beta = y`` and ``grad reg(beta) = X^T nu`` for some nu;
-both sides of strong duality then agree. Every residual is free of units: scaling X, y or reg does not change it.
+both sides of strong duality then agree. For ``min reg(beta) s.t. A beta >= 1``, with rows ``y_n x_n`` in A, they are
+``A beta >= 1``, ``grad reg(beta) = A^T nu``, ``nu >= 0`` and ``nu_n = 0`` wherever the margin is larger than 1.
+Every residual is free of units: scaling X, y or reg does not change it.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from .problems import Interpolation
+    from .problems import Interpolation, Margins
     from .regularizer import Regularizer
 
-__all__ = ["estimate_dual", "residuals"]
+__all__ = ["estimate_dual", "margin_residuals", "residuals"]
 
 _COARSE = 2.0**-970
 """Value of a regularizer below which it, and the terms of the gap, are too near the end of the range of floats."""
@@ -64,16 +66,80 @@ def residuals(
     if nu.shape != (N,):
         raise ValueError(f"dual must have shape ({N},) to match X, got shape {nu.shape}")
     X, y = problem.X, problem.y
-    theta, grad, value = X.T @ nu, np.asarray(reg.grad(b)), float(reg(b))
     scale = np.linalg.norm(y) or np.linalg.norm(abs(X) @ np.abs(b))
-    weight = _inverse_hessian(reg, b)
+    return {
+        "primal": _ratio(float(np.linalg.norm(X @ b - y)), float(scale)),
+        **_dual_residuals(reg, b, X.T @ nu),
+    }
+
+
+def margin_residuals(
+    problem: Margins, reg: Regularizer, beta: ArrayLike, dual: ArrayLike | None = None
+) -> dict[str, float]:
+    """Optimality residuals of a predictor for ``min reg(beta) s.t. y_n <x_n, beta> >= 1``.
+
+    Parameters
+    ----------
+    problem
+        Data ``X (N, d)`` and labels ``y (N,)``.
+    reg
+        Differentiable regularizer.
+    beta
+        Predictor, ``(d,)``.
+    dual
+        Multipliers nu, ``(N,)``. Without them, those that fit ``beta`` best among nonnegative ones are judged.
+
+    Returns
+    -------
+    dict
+        ``primal``: largest shortfall of a margin, ``max_n (1 - m_n)_+``;
+        ``sign``: ``max_n (-nu_n)_+ / max_n |nu_n|``;
+        ``complementarity``: ``sum_n |nu_n (m_n - 1)| / sum_n |nu_n|``;
+        ``stationarity`` and ``gap``: as in :func:`residuals`.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not match the problem.
+    """
+    b = np.asarray(beta, dtype=np.float64)
+    N, d = problem.shape
+    if b.shape != (d,):
+        raise ValueError(f"beta must have shape ({d},) to match X, got shape {b.shape}")
+    A = problem.signed
+    nu = _nonnegative_dual(A, reg, b) if dual is None else np.asarray(dual, dtype=np.float64)
+    if nu.shape != (N,):
+        raise ValueError(f"dual must have shape ({N},) to match X, got shape {nu.shape}")
+    excess = A @ b - 1.0
+    size = np.abs(nu)
+    return {
+        "primal": float(np.max(-excess, initial=0.0)),
+        "sign": _ratio(float(np.maximum(-nu, 0.0).max() + 0.0), float(size.max())),
+        "complementarity": _ratio(float(size @ np.abs(excess)), float(size.sum())),
+        **_dual_residuals(reg, b, A.T @ nu),
+    }
+
+
+def _dual_residuals(reg: Regularizer, b: NDArray[np.float64], theta: NDArray[np.float64]) -> dict[str, float]:
+    """Stationarity and gap of the pair beta, theta."""
+    grad, value, weight = np.asarray(reg.grad(b)), float(reg(b)), _inverse_hessian(reg, b)
     # what is taken off for a reference point counts: near that point nothing but rounding would be left
     size = value if reg.reference is None else float(reg.without_reference()(b))
     return {
-        "primal": _ratio(float(np.linalg.norm(X @ b - y)), float(scale)),
         "stationarity": _ratio(_norm(weight, grad - theta), _norm(weight, grad + reg.dual_origin)),
         "gap": _ratio(_fenchel_gap(reg, b, theta, value), max(size, _COARSE)),
     }
+
+
+def _nonnegative_dual(A: NDArray[np.float64], reg: Regularizer, beta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Multipliers ``nu >= 0`` for which ``A^T nu`` is nearest to ``grad reg(beta)`` in the inverse Hessian."""
+    from scipy.optimize import nnls
+
+    root = np.sqrt(_inverse_hessian(reg, beta))
+    matrix = root[:, None] * A.T
+    size = np.linalg.norm(matrix, axis=0)
+    size[size == 0.0] = 1.0  # samples may differ in units
+    return np.asarray(nnls(matrix / size, root * np.asarray(reg.grad(beta)))[0] / size)
 
 
 def estimate_dual(problem: Interpolation, reg: Regularizer, beta: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -139,12 +139,13 @@ class Margins:
     X
         Design matrix, shape ``(N, d)``.
     y
-        Labels -1 or +1, shape ``(N,)``.
+        Labels, shape ``(N,)``: -1 and +1, or 0 and 1, of which 0 then means -1. Both must occur.
 
     Raises
     ------
     TypeError, ValueError
-        As for :class:`Interpolation`, and if a label is neither -1 nor +1.
+        As for :class:`Interpolation`, and if there are other labels or only one, or if a sample is all zeros: its
+        margin is zero whatever the predictor.
     """
 
     X: FloatArray
@@ -154,11 +155,14 @@ class Margins:
         if hasattr(X, "tocsc"):
             raise TypeError("X must be a dense array, got a sparse one; use X.toarray()")
         matrix, labels = _validate(X, y)
-        bad = np.flatnonzero(np.abs(labels) != 1.0)
-        if bad.size:
-            raise ValueError(f"y must hold labels -1 or +1, got {labels[bad[0]]} at index {int(bad[0])}")
         object.__setattr__(self, "X", matrix)
-        object.__setattr__(self, "y", labels)
+        object.__setattr__(self, "y", _signs(labels))
+        zero = np.flatnonzero(~matrix.any(axis=1))
+        if zero.size:
+            raise ValueError(
+                f"X must have no sample that is all zeros, its margin is 0 whatever the predictor, got row "
+                f"{int(zero[0])} ({zero.size} such rows in all)"
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -169,3 +173,20 @@ class Margins:
     def signed(self) -> FloatArray:
         """Rows ``y_n x_n``, shape ``(N, d)``."""
         return self.y[:, None] * self.X
+
+
+def _signs(labels: FloatArray) -> FloatArray:
+    """Labels as -1 and +1; of 0 and 1, where exactly these occur, 0 becomes -1."""
+    found = np.unique(labels)
+    if np.array_equal(found, (-1.0, 1.0)):
+        return labels
+    if np.array_equal(found, (0.0, 1.0)):
+        return 2.0 * labels - 1.0
+    strange = np.flatnonzero((np.abs(labels) != 1.0) & (labels != 0.0))
+    if strange.size:
+        i = int(strange[0])
+        raise ValueError(f"y must hold labels -1 or +1 (or 0 and 1), got {labels[i]} at index {i}")
+    if len(found) == 1:
+        raise ValueError(f"y must hold both classes, -1 and +1 (or 0 and 1), got only {found[0]:g}")
+    mixture = "all of -1, 0 and 1" if len(found) == 3 else "-1 and 0"
+    raise ValueError(f"y must hold labels -1 and +1, or 0 and 1, got {mixture}")

@@ -53,6 +53,28 @@ def test_refusals(kind, matrix, target, error, text):
 
 def test_labels():
     np.testing.assert_array_equal(ib.Margins(X, y).signed, y[:, None] * X)
-    for bad, text in (([1, 0], "got 0.0 at index 1"), ([0.5, 1], "got 0.5 at index 0")):
-        with pytest.raises(ValueError, match=rf"y must hold labels -1 or \+1, {text}"):
-            ib.Margins(X, bad)
+    for same in ([1, 0], [True, False], np.array([1.0, 0.0]), np.array([1, -1], dtype=np.int8)):
+        np.testing.assert_array_equal(ib.Margins(X, same).y, y)
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        ([1, 0.5, -1], "y must hold labels -1 or +1 (or 0 and 1), got 0.5 at index 1"),
+        ([1, 2, 2], "y must hold labels -1 or +1 (or 0 and 1), got 2.0 at index 1"),
+        ([1, 1, 1], "y must hold both classes, -1 and +1 (or 0 and 1), got only 1"),
+        ([-1, -1, -1], "y must hold both classes, -1 and +1 (or 0 and 1), got only -1"),
+        ([0, 0, 0], "y must hold both classes, -1 and +1 (or 0 and 1), got only 0"),
+        ([-1, 0, 0], "y must hold labels -1 and +1, or 0 and 1, got -1 and 0"),
+        ([-1, 0, 1], "y must hold labels -1 and +1, or 0 and 1, got all of -1, 0 and 1"),
+    ],
+)
+def test_refused_labels(labels, text):
+    with pytest.raises(ValueError) as caught:
+        ib.Margins(np.ones((3, 2)), labels)
+    assert str(caught.value) == text
+
+
+def test_zero_samples():
+    with pytest.raises(ValueError, match=r"X must have no sample that is all zeros, .* got row 1 \(2 such rows"):
+        ib.Margins([[1.0, 2.0], [0.0, 0.0], [-0.0, 0.0]], [1, -1, 1])

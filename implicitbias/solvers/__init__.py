@@ -17,11 +17,12 @@ from ._dual_newton import Sweep
 from ._options import check_lengths, check_options
 from ._path import InterpolationPath, interpolation_path
 from ._standard_form import StandardForm
+from .margin import max_margin
 
 if TYPE_CHECKING:
     from ..regularizer import Regularizer
 
-__all__ = ["InterpolationPath", "interpolate", "interpolation_path"]
+__all__ = ["InterpolationPath", "interpolate", "interpolation_path", "max_margin"]
 
 
 def interpolate(

@@ -71,6 +71,11 @@ class Sweep:
         self._behind: list[tuple[float, Vector]] = []
         self._exact = False
 
+    def resume(self, state: State) -> None:
+        """Take a nearly solved state, at an alpha not below that of the next visit, for the last one visited."""
+        nu = state.nu if self.unit is None else state.nu / self.unit
+        self._state = State(state.log_alpha, state.beta, nu)
+
     def visit(self, reg: Q | R, *, polish: bool = True) -> Result:
         """End point under `reg`, whose alpha is not larger than that of the visits before.
 

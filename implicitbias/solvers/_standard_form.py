@@ -42,6 +42,8 @@ class StandardForm:
         The given problem.
     reg
         Its regularizer, whose reference point counts for the size of the predictor.
+    mix
+        Whether samples may be mixed, which inequalities do not allow.
 
     Attributes
     ----------
@@ -49,7 +51,7 @@ class StandardForm:
         The problem to be solved; the given one wherever it can be.
     """
 
-    def __init__(self, problem: Interpolation, reg: Any = None) -> None:
+    def __init__(self, problem: Interpolation, reg: Any = None, *, mix: bool = True) -> None:
         units = problem.row_units()
         extreme = units is not None and not _MODERATE < units.min() <= units.max() < 1.0 / _MODERATE
         self.units = units if extreme else None
@@ -66,7 +68,7 @@ class StandardForm:
         X, y = problem.X, problem.y
         if self.exponent:
             y = np.ldexp(y, -self.exponent)
-        self.rotation, rotated = _apart(X)
+        self.rotation, rotated = _apart(X) if mix else (None, X)
         if self.rotation is not None:
             X, y = rotated, self.rotation.T @ y
         self.problem = problem if not self.exponent and self.rotation is None else Interpolation(X, y)

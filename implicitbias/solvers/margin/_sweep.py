@@ -1,0 +1,202 @@
+"""One classification problem at one scale of initialization after another, from the largest down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import linprog
+
+from ... import certificates
+from ..._result import Result, Status
+from ...problems import Interpolation
+from ...regularizer import L2, Q, R
+from .._continuation import Counter, State
+from .._design import Design
+from .._standard_form import StandardForm
+from .._vertex import saturated_support
+from ._active import Fit, optimal_support
+from ._follow import MarginFollower
+from ._kernel_end import kernel_end
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ...problems import Margins
+
+    Vector = NDArray[np.float64]
+    Matrix = NDArray[np.float64]
+
+__all__ = ["MarginSweep", "minimum_l2"]
+
+_ATTEMPT = 3
+"""Changes of the support in an attempt at the end from a state on the way."""
+
+
+class MarginSweep:
+    """Max-margin predictors of one problem under one kind of regularizer.
+
+    Parameters
+    ----------
+    problem
+        The samples.
+    reg
+        The regularizer at any alpha.
+    tol
+        Largest residual that counts as converged.
+    max_iterations
+        Limit on Newton steps, those of all visits together.
+    """
+
+    def __init__(self, problem: Margins, reg: Q | R, *, tol: float, max_iterations: int) -> None:
+        self.problem, self.tol = problem, tol
+        self.counter = Counter(max_iterations)
+        self.form, self.A, self.targets, self.units = _moderate(problem, reg)
+        weights = None if reg.w0 is None else reg.w0 ** (2.0 - 2.0 * float(reg.homogeneity))
+        with np.errstate(over="ignore", under="ignore"):
+            self.kernel, self._kernel_nu = kernel_end(self.A, self.targets, weights)
+        self._kernel_weights = np.ones(self.A.shape[1]) if weights is None else weights
+        self._state: State | None = None
+
+    def visit(self, reg: Q | R) -> Result:
+        """Max-margin predictor under `reg`, whose alpha is not larger than that of the visits before."""
+        before = self.counter.used
+        inner = self.form.regularizer(reg)
+        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+            best, state = self._solve(reg, inner)
+            if not best.success:
+                other = self._from_linear_program(reg, inner)
+                if other is not None and _worst(other[0].residuals) < _worst(best.residuals):
+                    best, state = other
+        if best.success:
+            self._state = state
+        return replace(best, iterations=self.counter.used - before)
+
+    def _solve(self, reg: Q | R, inner: Q | R) -> tuple[Result, State]:
+        follower = MarginFollower(self.A, self.targets, inner, self.counter)
+        top = follower.top(self.kernel)
+        target = inner.log_alpha
+        early: list[tuple[Result, State]] = []
+        tried: list[bytes] = []
+
+        def ending(state: State) -> bool:
+            """Whether the support of a state on the way is that of the end, where that is a vertex."""
+            if not np.isfinite(inner.dual_bound).all():
+                return False
+            support = (state.nu > 0.0).tobytes()
+            if support in tried or saturated_support(Design(self.A), inner, state.nu) is None:
+                return False
+            tried.append(support)
+            found = self._finish(reg, inner, state, _ATTEMPT)
+            if found is not None and found[0].success:
+                early.append(found)
+            return bool(early)
+
+        state = follower.follow(self._start(inner, top), target, top, ending, solved=self._state is not None)
+        found = early[0] if early else self._finish(reg, inner, state, None)
+        if found is not None:
+            return found
+        return self._judged(reg, Fit(state.beta, state.nu, Status.STALLED, 0)), state
+
+    def _start(self, reg: Q | R, top: float) -> State:
+        if self._state is not None:
+            return self._state
+        start = max(top, reg.log_alpha)
+        # the regularizer is a quadratic there, up to a factor
+        slope = float(np.asarray(reg.at_log_alpha(start).grad(self.kernel)) @ self.kernel)
+        factor = slope / float(self._kernel_weights @ self.kernel**2)
+        return State(start, self.kernel, self._kernel_nu * factor)
+
+    def _finish(
+        self, reg: Q | R, inner: Q | R, state: State, corrections: int | None
+    ) -> tuple[Result, State] | None:
+        limit = self.counter.limit - self.counter.used
+        if limit < 1 or not np.isfinite(state.beta).all():
+            return None
+        many = {} if corrections is None else {"corrections": corrections}
+        fit = optimal_support(self.A, self.targets, inner, state, tol=self.tol, limit=limit, **many)
+        if fit is None:
+            return None
+        self.counter.used += fit.iterations
+        return self._judged(reg, fit), State(inner.log_alpha, fit.beta, fit.nu)
+
+    def _judged(self, reg: Q | R, fit: Fit) -> Result:
+        return judged(self.problem, reg, self.form, self.units, fit, self.tol, self.counter.exhausted)
+
+    def _from_linear_program(self, reg: Q | R, inner: Q | R) -> tuple[Result, State] | None:
+        """From the support vectors of the rich limit."""
+        power = 2.0 - float(inner.homogeneity)
+        cost = np.ones(self.A.shape[1]) if inner.w0 is None else inner.w0**power
+        found = linprog(
+            np.concatenate([cost, cost]),
+            A_ub=np.hstack([-self.A, self.A]),
+            b_ub=-self.targets,
+            bounds=(0.0, None),
+            method="highs",
+        )
+        if found.x is None:
+            return None
+        nu = np.maximum(-found.ineqlin.marginals, 0.0)
+        d = self.A.shape[1]
+        beta = found.x[:d] - found.x[d:]
+        fit = optimal_support(
+            self.A,
+            self.targets,
+            inner,
+            State(np.inf, beta, nu),
+            tol=self.tol,
+            limit=max(1, self.counter.limit - self.counter.used),
+        )
+        if fit is None:
+            return None
+        self.counter.used += fit.iterations
+        return self._judged(reg, fit), State(inner.log_alpha, fit.beta, fit.nu)
+
+
+def minimum_l2(problem: Margins, reg: L2, *, tol: float, max_iterations: int) -> Result:
+    """Max-margin predictor of least weighted l2 norm."""
+    form, A, targets, units = _moderate(problem, reg)
+    with np.errstate(over="ignore", under="ignore"):
+        beta, nu = kernel_end(A, targets, reg.weights)
+    fit = optimal_support(A, targets, reg, State(0.0, beta, nu), tol=tol, limit=max_iterations)
+    fit = Fit(beta, nu, Status.STALLED, 0) if fit is None else fit
+    return judged(problem, reg, form, units, fit, tol, exhausted=False)
+
+
+def _moderate(problem: Margins, reg: Q | R | L2) -> tuple[StandardForm, Matrix, Vector, Vector]:
+    """Equivalent rows and targets, with rows of size one, and the powers of two that make them so."""
+    form = StandardForm(Interpolation(problem.signed, np.ones(problem.shape[0])), reg, mix=False)
+    scaled = form.problem
+    units = np.exp2(-np.floor(np.log2(scaled.row_sizes())))
+    return form, np.ascontiguousarray(scaled.scaled_rows(units)), scaled.y * units, units
+
+
+def judged(
+    problem: Margins,
+    reg: Q | R | L2,
+    form: StandardForm,
+    units: Vector,
+    fit: Fit,
+    tol: float,
+    exhausted: bool,
+) -> Result:
+    """The result in the units of the problem, and what the certificate says of it."""
+    nu = np.maximum(fit.nu, 0.0) * units
+    plain = form.original(
+        Result(fit.beta, fit.status, {}, fit.iterations, dual=nu, value=float(reg(fit.beta))), reg
+    )
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        residuals = certificates.margin_residuals(problem, reg, plain.beta, plain.dual)
+    if _worst(residuals) <= tol:
+        status = Status.CONVERGED
+    elif not np.isfinite(plain.beta).all():
+        status = Status.NON_FINITE
+    else:
+        status = Status.ITERATION_LIMIT if exhausted else Status.STALLED
+    return replace(plain, status=status, residuals=residuals, info={"support": plain.dual > 0.0})
+
+
+def _worst(residuals: dict[str, float] | object) -> float:
+    values = list(residuals.values())  # type: ignore[attr-defined]
+    return max(values) if all(value == value for value in values) else np.inf
