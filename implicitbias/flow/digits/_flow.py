@@ -1,0 +1,321 @@
+"""Gradient flow to any number of digits: steps of collocation, their length, and what is watched along the way.
+
+A step is accepted when the last Legendre coefficients of the right-hand side are below the tolerance, weighed by what
+an error of nu does to margins and predictor. That is an error bound inside the step and not only at its end, where
+collocation is far better; so any point of the trajectory can be handed out, and no stiff component is left behind.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import mpmath
+import numpy as np
+
+from ..._result import Status
+from .._state import FlowStopped, State
+from ._arithmetic import arithmetic
+from ._collocation import radau
+from ._monitors import conserved_drift
+from ._segment import Moment, Segment, extrapolated, slopes
+from ._stages import NotSolved, Stages, solve
+from ._system import System, log2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from ...regularizer import Q
+    from ._collocation import Radau
+
+    Rows = list[list[Any]]
+
+__all__ = ["DigitsFlow"]
+
+_GUARD_DIGITS = 2
+_GUARD_BITS = 48
+_MOST_REJECTIONS = 400
+
+
+class DigitsFlow:
+    """Integrator of the flow at `digits` decimal digits.
+
+    Parameters
+    ----------
+    X, y
+        Data, ``(N, d)`` and ``(N,)``, which count as the exact binary numbers they are; labels -1 and 1 for the
+        exponential and the logistic loss.
+    reg
+        Depth, scale, shape and start of the network.
+    loss
+        ``"exponential"``, ``"logistic"`` or ``"squared"``.
+    digits
+        Correct digits wanted of accuracy, direction and dual variable, at least 1.
+    start
+        Where to go on; None for the start of the flow.
+    max_steps
+        Limit on the number of steps.
+    on_step
+        Called with the state after every step.
+    backend
+        Number type to compute with: a key of ``BACKENDS``; None for the fastest that is installed.
+    stages
+        Stages of a step; None for as many as were measured to be fastest.
+
+    Attributes
+    ----------
+    state
+        Last state reached.
+    steps
+        Steps accepted.
+    info
+        ``evaluations`` of the right-hand side, ``rejected`` steps, ``backend``, ``bits`` of the last step;
+        ``error_estimate``, the sum of the estimated errors of the steps, relatively; ``accuracy_drift``, that of
+        the accuracy integrated along the way from the one recomputed, relative to it; ``conserved``, the largest
+        relative deviation of ``u_+ u_-`` or ``u_+^{2-D} + u_-^{2-D}`` at the states handed out.
+
+    Notes
+    -----
+    Time of the flow is exact for the squared loss; otherwise its logarithm is wrong by some 1e-14, absolutely.
+    """
+
+    def __init__(
+        self,
+        X: NDArray[np.float64],
+        y: NDArray[np.float64],
+        reg: Q,
+        loss: str,
+        *,
+        digits: int,
+        start: State | None = None,
+        max_steps: int = 100_000,
+        on_step: Callable[[State], None] | None = None,
+        backend: str | None = None,
+        stages: int | None = None,
+    ) -> None:
+        self._number = arithmetic(backend)
+        self._system = System(np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64), reg, loss, self._number)
+        self._digits, self._max_steps, self._on_step = digits, max_steps, on_step
+        self._s = stages or max(6, math.ceil(0.8 * digits) + 12)
+        self.steps = 0
+        self._segment: Segment | None = None
+        self._next: Any = None
+        nu = [mpmath.mpf(0)] * self._system.N if start is None else [mpmath.mpf(v) for v in start.nu]
+        finest = max((int(v._mpf_[1]).bit_length() for v in nu), default=0)
+        self._bits = 0
+        self._raise_bits(finest)
+        with self._scope():
+            values = [self._number.number(v) for v in nu]
+            point = self._system.points([values])[0]
+            self._bits = 0
+            self._raise_bits(point.lost_bits + 16)
+        with self._scope():
+            log_time = None
+            if start is not None and mpmath.isfinite(start.log_time):
+                log_time = self._number.number(mpmath.mpf(start.log_time))
+            accuracy = self._number.settled(self._system.accuracy(point.margins))
+            self._now = Moment(values, accuracy, log_time, point)
+            self._integrated = accuracy
+            self.state = self._handed_out(self._now)
+        self.info: dict[str, Any] = {
+            "backend": self._number.name,
+            "bits": self._bits,
+            "evaluations": 0,
+            "rejected": 0,
+            "error_estimate": 0.0,
+            "accuracy_drift": 0.0,
+            "conserved": 0.0,
+        }
+
+    # ---- precision ----
+
+    def _raise_bits(self, lost: float) -> None:
+        needed = math.ceil(3.3219281 * self._digits + _GUARD_BITS + max(lost, 0.0))
+        step = 64 if needed < 1024 else 2 ** (needed.bit_length() - 4)  # tables are made anew for each
+        self._bits = max(self._bits, -(-needed // step) * step)
+
+    def _spare(self) -> float:
+        """How many bits may be lost at the present precision."""
+        return self._bits - 3.3219281 * self._digits - _GUARD_BITS
+
+    def _scope(self) -> Any:
+        scope = self._number.bits(self._bits)
+        with self._number.bits(self._bits):
+            self._system.prepare(self._bits)
+        return scope
+
+    def _power_of_ten(self, exponent: float) -> Any:
+        return self._number.exp(self._number.number(exponent) * self._number.log(self._number.number(10)))
+
+    # ---- the loop ----
+
+    def advance_to(self, accuracy: Any) -> State:
+        """Integrate until ``-log loss`` is `accuracy`, and return the state there.
+
+        Raises
+        ------
+        ValueError
+            If the flow is past that already.
+        FlowStopped
+            If it cannot get there.
+        """
+        target = mpmath.mpf(accuracy)
+        if not target >= self.state.accuracy:
+            raise ValueError(
+                f"accuracy must not be below that of the present state, {mpmath.nstr(self.state.accuracy, 15)}, "
+                f"got {mpmath.nstr(target, 15)}"
+            )
+        if target == self.state.accuracy:
+            return self.state
+        while True:
+            with self._scope():
+                segment = self._segment
+                if segment is not None:
+                    goal = self._number.number(target)
+                    if segment.end.accuracy >= goal:
+                        tolerance = self._power_of_ten(-self._digits - 4)
+                        moment = segment.at_accuracy(self._system, goal, tolerance)
+                        self.state = self._handed_out(moment)
+                        return self.state
+                    self._now = segment.end
+                    self.state = self._handed_out(self._now, checked=False)
+            if segment is not None and self._on_step is not None:
+                self._on_step(self.state)
+            if self.steps >= self._max_steps:
+                raise FlowStopped(Status.ITERATION_LIMIT, f"{self.steps} steps led to accuracy {self.state.accuracy}")
+            self._segment = self._step()
+            self.steps += 1
+
+    def _handed_out(self, moment: Moment, checked: bool = True) -> State:
+        out = self._number.to_mpmath
+        nu = [out(v) for v in moment.nu]
+        log_time = mpmath.mpf("-inf") if moment.log_time is None else out(moment.log_time)
+        if checked and self.steps:
+            drift = conserved_drift(self._system, nu, self._bits)
+            self.info["conserved"] = max(self.info["conserved"], drift)
+        return State(nu, out(moment.accuracy), log_time)
+
+    # ---- one step ----
+
+    def _step(self) -> Segment:
+        limit = 4.0
+        for _ in range(_MOST_REJECTIONS):
+            with self._scope():
+                tables = radau(self._number, self._s, self._bits)
+                if self._next is None:
+                    self._next = self._first_length()
+                h = self._number.settled(self._within_domain(self._next))
+                try:
+                    stages = solve(self._system, tables, self._now.nu, h, self._start(tables, h), self._residual())
+                except NotSolved:
+                    self._next, limit = h / 3, 1.5
+                    self.info["rejected"] += 1
+                    continue
+                self.info["evaluations"] += stages.evaluations
+                lost = max(point.lost_bits for point in stages.points)
+                if lost > self._spare():
+                    self._raise_bits(lost + 24)
+                    continue
+                rates = slopes(self._system, stages.p, stages.points)
+                accuracy = self._system.accuracy(stages.points[-1].margins)
+                errors = self._errors(tables, stages, h, rates, accuracy)
+                factor = min([limit, *(0.95 * e ** (-1.0 / self._s) for e in errors if e > 0.0)])
+                self._next = self._number.settled(h * max(factor, 0.1))
+                if max(errors) > 1.0:
+                    self._next, limit = self._number.settled(h * min(max(factor, 0.1), 0.8)), 1.5
+                    self.info["rejected"] += 1
+                    continue
+                return self._accepted(tables, stages, h, rates, errors)
+        raise FlowStopped(
+            Status.STALLED, f"no step from accuracy {mpmath.nstr(self.state.accuracy, 15)} on was accepted"
+        )
+
+    def _residual(self) -> Any:
+        return self._power_of_ten(-self._digits - _GUARD_DIGITS - 4)
+
+    def _start(self, tables: Radau, h: Any) -> Rows:
+        if self._segment is not None:
+            return extrapolated(self._system, self._segment, h, tables.nodes)
+        row = self._system.targets_of(self._now.point.margins)
+        return [row] * tables.s
+
+    def _direction(self) -> list[Any]:
+        """``d theta / d tau`` at the present point."""
+        p = self._system.targets_of(self._now.point.margins)
+        if not self._system.squared:
+            total = self._system.log_sum(p)
+            p = [self._number.exp(v - total) for v in p]
+        row: list[Any] = self._number.times_table([p], self._system.A)[0]
+        return row
+
+    def _first_length(self) -> Any:
+        sizes = self._system.column_sizes.tolist()
+        stiffness = max(w * c * c for w, c in zip(self._now.point.weights, sizes, strict=True))
+        return 1 / max(stiffness, *(abs(v) for v in self._direction()))
+
+    def _within_domain(self, h: Any) -> Any:
+        """`h`, or what keeps ``|z| < 1`` by a tenth of the distance."""
+        for v, slack in zip(self._direction(), self._system.distances(self._now.nu, self._direction()), strict=True):
+            if slack is not None and abs(v) * h > 0.9 * slack:
+                h = 0.9 * slack / abs(v)
+        return h
+
+    def _errors(self, tables: Radau, stages: Stages, h: Any, rates: list[Any], accuracy: Any) -> list[float]:
+        """Estimated errors over their tolerances: of the trajectory, and of the integral of the accuracy."""
+        number, system = self._number, self._system
+        tail = max(abs(v) for row in number.times(tables.tail, stages.p) for v in row)
+        end, last = stages.points[-1], stages.nu[-1]
+        sizes = system.column_sizes.tolist()
+        influence = max(w * c for w, c in zip(end.weights, sizes, strict=True)) / max(abs(v) for v in end.beta)
+        # an error of p in the next coefficient moves nu by h/(2s) times as much
+        moved = h / (2 * self._s)
+        condition = max(
+            system.zero + 1, stages.scale / (2 * self._s), moved * influence, moved / max(abs(v) for v in last)
+        )
+        size = max(abs(v) for v in stages.p[-1])
+        main = tail * condition / (size * self._power_of_ten(-self._digits - _GUARD_DIGITS))
+        gained = h * max(rates)
+        rough = max(abs(v) for row in number.times(tables.tail, [[r] for r in rates]) for v in row) / max(rates)
+        # the quadrature of the slopes is wrong by the square of what their interpolation is
+        drift = number.exp(number.log(gained / max(accuracy, 1)) / 2)
+        return [
+            float(main),
+            float(rough * min(gained, 1) * 1e15),
+            float(rough * drift * self._power_of_ten((self._digits + _GUARD_DIGITS) / 2)),
+        ]
+
+    def _accepted(self, tables: Radau, stages: Stages, h: Any, rates: list[Any], errors: list[float]) -> Segment:
+        number, system = self._number, self._system
+        accuracies = [number.settled(system.accuracy(point.margins)) for point in stages.points]
+        growth = np.einsum(
+            "jn,jnl,jl->j", *(lambda p: (p, stages.kernels, p))(np.array([[float(v) for v in r] for r in stages.p]))
+        )
+        unknown = number.times(tables.coefficients, stages.unknown)
+        largest = np.array([[float(v) for v in row] for row in stages.unknown])
+        weights = 1.0 / (1.0 + np.abs(largest).max(axis=0))
+        if not system.squared:
+            weights = np.maximum(weights, np.exp(largest.max(axis=0)))
+        end = Moment([number.settled(v) for v in stages.nu[-1]], accuracies[-1], None, stages.points[-1])
+        scale = min(float(stages.scale), 1e300)
+        draft = Segment(
+            self._now,
+            end,
+            h,
+            number.times(tables.coefficients, stages.p),
+            unknown,
+            weights,
+            tables.nodes_floats,
+            accuracies,
+            tables.coefficients_floats @ growth,
+            scale,
+        )
+        log_time = draft.log_time(system, number.number(1), end.point)
+        gained = h * sum((w * r for w, r in zip(tables.weights, rates, strict=True)), system.zero)
+        self._integrated = number.settled(self._integrated + gained)
+        drift = abs(float((self._integrated - end.accuracy) / max(abs(end.accuracy), 1)))
+        self.info["accuracy_drift"] = max(self.info["accuracy_drift"], drift)
+        self.info["error_estimate"] += errors[0] * 10.0 ** (-self._digits - _GUARD_DIGITS)
+        self.info["bits"] = self._bits
+        return Segment(**{**draft.__dict__, "end": Moment(end.nu, end.accuracy, log_time, end.point)})
