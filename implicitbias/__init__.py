@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ._crosscheck import crosscheck
     from ._regime import Regime, regime
     from .estimators import ImplicitBiasRegressor, ImplicitBiasRegressorCV
-    from .solvers import InterpolationPath, interpolate, interpolation_path
+    from .flow import Trajectory, gradient_flow
+    from .solvers import InterpolationPath, interpolate, interpolation_path, max_margin
 
 __version__ = "0.1.0"
 
@@ -41,9 +42,12 @@ __all__ = [
     "Regularizer",
     "Result",
     "Status",
+    "Trajectory",
     "crosscheck",
+    "gradient_flow",
     "interpolate",
     "interpolation_path",
+    "max_margin",
     "regime",
     "special",
 ]
@@ -58,6 +62,9 @@ _LAZY = {
     "interpolate": ".solvers",
     "interpolation_path": ".solvers",
     "regime": "._regime",
+    "Trajectory": ".flow",
+    "gradient_flow": ".flow",
+    "max_margin": ".solvers",
 }
 
 

@@ -114,7 +114,9 @@ class AnchoredCurve:
             self._theta = self._theta + displacement
             return
         step = displacement * self.squeeze
-        self._s, self._plus, self._minus = self._s + step, self._plus - step, self._minus + step
+        self._s = self._s + step
+        self._plus = np.maximum(self._plus - step, _OUTSIDE * self._plus)
+        self._minus = np.maximum(self._minus + step, _OUTSIDE * self._minus)
 
 
 def _log_scaled(beta: Vector, log_level: Vector) -> Vector:

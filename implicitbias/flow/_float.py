@@ -45,6 +45,9 @@ _ABRUPT = 0.2
 """Least ratio of the slack after a step to that before: a longer step is taken again, shorter."""
 _RETRIES = 12
 """How often in a row a step that failed is tried again from the last state."""
+_SHORTER = 0.03
+"""Factor of the step after each failure: a sample may become active within ``1/accuracy`` of the clock."""
+_MORE_DIGITS = "; float64 may not hold this trajectory: try digits=20"
 _CALLBACK_SECONDS = 0.1
 _TINY = float(np.finfo(float).tiny)
 
@@ -151,7 +154,7 @@ class FloatFlow:
 
     # ---- anchors ----
 
-    def _anchor(self, moved: Vector, first_step: float | None = None, rtol: float | None = None) -> None:
+    def _anchor(self, moved: Vector, first_step: float | None = None) -> None:
         """Start LSODA anew from ``nu + moved``."""
         if moved.any():
             theta = self._design.adjoint(moved)
@@ -168,16 +171,16 @@ class FloatFlow:
             start = self._point(self._pull, self._weights)
             self._time = TimeIntegral(self._log_constant, self._start_time, start)
         scale = self._scale(velocity)
-        rtol = rtol or self._rtol
+        self._start_length = 1e-4 * scale
         self._solver = LSODA(
             self._velocity,
             0.0,
             self._moved,
             _FOREVER,
-            rtol=rtol,
-            atol=rtol * scale * float(np.abs(velocity).max()),
+            rtol=self._rtol,
+            atol=self._rtol * scale * float(np.abs(velocity).max()),
             jac=self._jacobian,
-            first_step=first_step or 1e-4 * scale,
+            first_step=first_step or self._start_length,
         )
 
     def _scale(self, velocity: Vector) -> float:
@@ -225,9 +228,9 @@ class FloatFlow:
 
     def advance_to(self, accuracy: float) -> State:
         """Integrate until ``-log loss`` is `accuracy`."""
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(all="ignore"):  # what is not finite is looked for
             failures = 0
-            while self._seen_accuracy < accuracy:
+            while not self._seen_accuracy >= accuracy:
                 if self._seen_slack < _FINE or self._seen_size < _FINE * self._size:
                     self._anchor(self._moved, self._length)
                     continue
@@ -236,9 +239,9 @@ class FloatFlow:
                 failure = self._step()
                 failures = failures + 1 if failure else 0
                 if failures > _RETRIES:
-                    raise FlowStopped(Status.STALLED, failure)
+                    raise FlowStopped(Status.STALLED, failure + _MORE_DIGITS)
                 if failure:
-                    self._anchor(self._moved, 0.1 * self._length, max(self._rtol * 0.3**failures, 1e-14))
+                    self._anchor(self._moved, _SHORTER**failures * (self._length or self._start_length))
             return self._land(accuracy)
 
     def _step(self) -> str:
@@ -250,7 +253,7 @@ class FloatFlow:
             message = solver.step()
         if solver.status == "finished":
             raise FlowStopped(Status.STALLED, "the flow came to rest before the accuracy asked for")
-        if solver.status == "failed" or not np.isfinite(solver.y).all():
+        if solver.status == "failed" or not (np.isfinite(solver.y).all() and math.isfinite(self._seen_accuracy)):
             return message or "the integrator failed"
         length = float(solver.t - self._reached)
         if self._seen_slack < _ABRUPT * self._slack:

@@ -39,12 +39,15 @@ class State:
 class Engine(Protocol):
     """What :func:`implicitbias.gradient_flow` asks of an integrator."""
 
-    state: State
-    """The last state reached, also after an interruption."""
     steps: int
     """Steps taken."""
     info: dict[str, Any]
     """Error monitors and costs, by name."""
+
+    @property
+    def state(self) -> State:
+        """The last state reached, also after an interruption."""
+        ...
 
     def advance_to(self, accuracy: Any) -> State:
         """Integrate until ``-log loss`` is `accuracy`; raise :class:`FlowStopped` if that cannot be reached."""

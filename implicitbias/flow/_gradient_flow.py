@@ -1,0 +1,292 @@
+"""Follow gradient flow from its start, or from where it was left, to an accuracy."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._result import Status
+from ..problems import Interpolation, Margins
+from ..regularizer import Q
+from ._float import FloatFlow
+from ._marks import Marks, as_accuracy
+from ._state import Engine, FlowStopped, State
+from ._trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["gradient_flow"]
+
+_LOSSES = ("squared", "exponential", "logistic")
+
+
+def gradient_flow(
+    X: ArrayLike,
+    y: ArrayLike,
+    alpha: Any,
+    D: Any = 2,
+    loss: str = "squared",
+    *,
+    w0: ArrayLike | None = None,
+    until_loss: Any = None,
+    until_accuracy: Any = None,
+    save_at: Any = None,
+    digits: int | None = None,
+    rtol: float = 1e-11,
+    max_steps: int = 1_000_000,
+    resume: Trajectory | None = None,
+    progress: bool | Callable[[State], None] = False,
+    throw: bool = True,
+) -> Trajectory:
+    r"""Trajectory of gradient flow on a depth-D diagonal linear network, without a network.
+
+    The weights ``w_+``, ``w_-`` of ``beta = w_+^D - w_-^D`` start at ``alpha w0`` and follow ``-grad L``. What is
+    integrated is one variable per sample, ``grad Q(beta) = sum_n nu_n y_n x_n``: for the exponential loss ``d nu/d
+    tau = softmax(-margins)`` with the clock ``tau = sum nu``. Neither the loss nor the time is ever formed, so
+    that a loss of ``10^-4000000`` takes some hundred steps.
+
+    Parameters
+    ----------
+    X, y
+        Data ``(N, d)`` and ``(N,)``: targets for the squared loss, labels -1 and +1 (or 0 and 1, where 0 stands for
+        -1) for the others.
+    alpha
+        Scale of initialization, as :class:`implicitbias.Q` takes it, so also ``"1e-4350"``.
+    D
+        Depth, real, at least 2.
+    loss
+        ``"squared"``: ``||X beta - y||^2``; ``"exponential"``: ``(1/N) sum exp(-m_n)``, ``m_n = y_n <x_n, beta>``;
+        ``"logistic"``: ``(1/N) sum log(1 + exp(-m_n))``.
+    w0
+        Shape of the initialization, ``(d,)``; ones when None.
+    until_loss
+        Loss to stop at, positive: a number, or a string such as ``"1e-8700"``.
+    until_accuracy
+        ``-log loss`` to stop at, in place of `until_loss`. Without either the last of `save_at`; without that ``100
+        max(1, alpha^D)`` for losses of margins, deep in the rich regime, and a loss of 1e-16 of its start for the
+        squared loss.
+    save_at
+        Accuracies to save the state at, or how many of them, spread over the logarithm of what has been gained. 100
+        of them when None. The end is always saved.
+    digits
+        None for float64. Otherwise this many digits of every number are correct and all are mpmath numbers.
+    rtol
+        Relative tolerance of nu per step in float64. Errors of directions come out near it or below.
+    max_steps
+        Limit on steps.
+    resume
+        A trajectory of the same problem to go on from: its last state is the start, and its states come first in
+        the result.
+    progress
+        True shows a bar; or a function, called with the state reached some ten times a second.
+    throw
+        Whether to raise where the accuracy is not reached. After Ctrl-C the trajectory is returned in any case,
+        with the last state reached as its last and the status ``INTERRUPTED``.
+
+    Returns
+    -------
+    Trajectory
+        The states saved, and what follows from them.
+
+    Raises
+    ------
+    NotSeparableError
+        If the data are not separable and the loss asked for is below what that allows for certain.
+    ConvergenceError
+        If the accuracy is not reached and `throw` is set; its ``result`` is the trajectory up to there.
+    TypeError, ValueError
+        If an argument is invalid; among others labels other than these, a single class, a sample of zeros, a loss
+        to stop at that is not below the loss at the start.
+
+    Notes
+    -----
+    Moroshko et al. (2020), Section 5, use normalized gradient descent for this, whose error is of first order in
+    the step. In float64 the squared loss can be followed down to some 1e-22 of its start: y - X beta has no more
+    digits; with `digits` there is no limit.
+    """
+    started = time.perf_counter()
+    if loss not in _LOSSES:
+        raise ValueError(f"loss must be one of {', '.join(_LOSSES)}, got {loss!r}")
+    _check_options(digits, rtol, max_steps)
+    problem = Interpolation(X, y) if loss == "squared" else Margins(X, y)
+    reg = Q(alpha, D, w0)
+    if reg.alpha_tensor is not None or reg._scale.symbol is not None:
+        raise TypeError("alpha must be a number, a string or an mpmath number for a trajectory")
+    if reg.w0 is not None and len(reg.w0) != problem.shape[1]:
+        raise ValueError(f"w0 must have one entry per column of X: X has {problem.shape[1]}, w0 {len(reg.w0)}")
+    if resume is not None:
+        _check_same(resume, problem, reg, loss, digits)
+    marks = Marks.of(problem, reg, loss, until_loss, until_accuracy, save_at, digits, resume)
+    _require_separable(problem, loss, marks.end)
+
+    states: list[State] = []
+    status, message = Status.CONVERGED, ""
+    start = None if resume is None else _last_state(resume)
+    with ExitStack() as stack:
+        on_step = _reporter(stack, progress, marks)
+        engine = _engine(problem, reg, loss, digits, rtol, max_steps, start, on_step)
+        try:
+            for mark in marks.values:
+                states.append(engine.advance_to(mark))
+        except FlowStopped as stopped:
+            status, message = stopped.status, str(stopped)
+        except KeyboardInterrupt:
+            status = Status.INTERRUPTED
+    last = engine.state
+    reached = states[-1].accuracy if states else marks.start
+    if status is not Status.CONVERGED and last.accuracy > reached:
+        states.append(last)
+    info = {**engine.info, **({"message": message} if message and message != status.value else {})}
+    found = _gather(problem, reg, loss, digits, states, resume, status)
+    trajectory = Trajectory(
+        X=problem.X,
+        y=problem.y,
+        reg=reg,
+        loss=loss,
+        **found,
+        status=status,
+        digits=digits,
+        steps=engine.steps + (0 if resume is None else resume.steps),
+        seconds=time.perf_counter() - started + (0.0 if resume is None else resume.seconds),
+        info=info,
+    )
+    return trajectory.raise_for_status() if throw else trajectory
+
+
+def _check_options(digits: Any, rtol: Any, max_steps: Any) -> None:
+    if digits is not None and (not isinstance(digits, numbers.Integral) or isinstance(digits, bool) or digits < 1):
+        raise ValueError(f"digits must be a positive integer or None, got {digits!r}")
+    if not isinstance(rtol, numbers.Real) or isinstance(rtol, bool) or not 1e-13 <= float(rtol) <= 1e-3:
+        raise ValueError(f"rtol must be a number from 1e-13 to 1e-3, got {rtol!r}")
+    if not isinstance(max_steps, numbers.Integral) or max_steps < 1:
+        raise ValueError(f"max_steps must be a positive integer, got {max_steps!r}")
+
+
+def _check_same(before: Trajectory, problem: Any, reg: Q, loss: str, digits: int | None) -> None:
+    """Raise `ValueError` unless a trajectory is one of this problem."""
+    different = [
+        name
+        for name, same in (
+            ("X", np.array_equal(before.X, problem.X)),
+            ("y", np.array_equal(before.y, problem.y)),
+            ("alpha, D or w0", before.reg == reg),
+            ("loss", before.loss == loss),
+            ("digits", before.digits == digits),
+        )
+        if not same
+    ]
+    if different:
+        raise ValueError(f"resume must be a trajectory of the same problem; it differs in {', '.join(different)}")
+    if not len(before):
+        raise ValueError("resume must hold at least one state, got none")
+
+
+def _require_separable(problem: Any, loss: str, end: Any) -> None:
+    """Raise where the accuracy asked for certainly needs separable data and these are not."""
+    if loss == "squared" or float(end) <= math.log(problem.shape[0]):
+        return  # a loss above 1/N may be reached with a sample on the wrong side
+    from ..solvers.margin._kernel_end import not_separable, separability_certificate
+
+    certificate = separability_certificate(problem.signed)
+    if certificate is not None:
+        raise not_separable(problem.signed, certificate)
+
+
+def _engine(
+    problem: Any,
+    reg: Q,
+    loss: str,
+    digits: int | None,
+    rtol: float,
+    max_steps: int,
+    start: State | None,
+    on_step: Callable[[State], None] | None,
+) -> Engine:
+    if digits is None:
+        return FloatFlow(
+            problem.X, problem.y, reg, loss, rtol=rtol, start=start, max_steps=max_steps, on_step=on_step
+        )
+    from .digits import DigitsFlow
+
+    return DigitsFlow(
+        problem.X, problem.y, reg, loss, digits=digits, start=start, max_steps=max_steps, on_step=on_step
+    )
+
+
+def _last_state(before: Trajectory) -> State:
+    nu, log10_time = before.dual[-1], before.log10_time[-1]
+    if before.digits is None:
+        return State(nu, before.accuracy[-1], float(log10_time) * math.log(10.0), before.beta[-1])
+    import mpmath
+
+    with mpmath.workdps(before.digits + 15):
+        return State(list(nu), before.accuracy[-1], log10_time * mpmath.log(10))
+
+
+def _gather(
+    problem: Any, reg: Q, loss: str, digits: int | None, states: list[State], resume: Trajectory | None, status: Any
+) -> dict[str, Any]:
+    """Arrays of the states, those of `resume` first."""
+    N, d = problem.shape
+    kind: Any = np.float64 if digits is None else object
+    if digits is None:
+        log10_time = [s.log_time / math.log(10.0) for s in states]
+        beta = [s.beta for s in states]
+    else:
+        import mpmath
+
+        signed = problem.X if loss == "squared" else problem.signed
+        with mpmath.workdps(digits + 15):
+            log10_time = [s.log_time / mpmath.log(10) for s in states]
+        beta = [_exact_predictor(signed, reg, s, digits) for s in states]
+    found = {
+        "accuracy": np.array([as_accuracy(s.accuracy, digits) for s in states], dtype=kind),
+        "beta": np.array(beta, dtype=kind).reshape(len(states), d),
+        "dual": np.array([list(s.nu) for s in states], dtype=kind).reshape(len(states), N),
+        "log10_time": np.array(log10_time, dtype=kind),
+    }
+    if resume is None:
+        return found
+    return {name: np.concatenate([getattr(resume, name), values]) for name, values in found.items()}
+
+
+def _exact_predictor(signed: Any, reg: Q, state: State, digits: int) -> list[Any]:
+    """``grad Q*(sum nu_n y_n x_n)``, unless the integrator has told it."""
+    if state.beta is not None:
+        return list(state.beta)
+    import mpmath
+
+    with mpmath.workdps(2 * digits + 30):
+        columns = signed.T.tolist()
+        theta = [mpmath.fdot(zip(column, state.nu, strict=True)) for column in columns]
+        beta = list(reg.grad_conjugate(theta))
+    with mpmath.workdps(digits + 5):
+        return [+b for b in beta]
+
+
+def _reporter(stack: ExitStack, progress: Any, marks: Marks) -> Callable[[State], None] | None:
+    """What is called after steps: nothing, the function given, or a bar in the logarithm of the accuracy gained."""
+    if not progress:
+        return None
+    if callable(progress):
+        function: Callable[[State], None] = progress
+        return function
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+    bar = stack.enter_context(
+        Progress(*Progress.get_default_columns()[:3], TextColumn("{task.fields[now]}"), TimeElapsedColumn())
+    )
+    task = bar.add_task("gradient flow", total=1.0, now="")
+
+    def show(state: State) -> None:
+        log10_loss = -float(state.accuracy) / math.log(10.0)
+        bar.update(task, completed=marks.share_done(float(state.accuracy)), now=f"loss 1e{log10_loss:.6g}")
+
+    return show
