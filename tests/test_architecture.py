@@ -24,10 +24,12 @@ LAYERS = [
     {"_regime"},
     {"estimators"},
     {"data"},
+    {"three_points"},
     {"train"},
     {"_report"},
     {"_crosscheck"},
     {"_sweep"},
+    {"_trajectory_view"},
     {"bench"},
     {"cli"},
 ]

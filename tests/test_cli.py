@@ -105,7 +105,7 @@ def test_crosscheck_plot(capsys, table, tmp_path):
 
 
 def test_disagreement_is_exit_code_one(capsys, table, monkeypatch):
-    import implicitbias._crosscheck as module
+    import implicitbias._crosscheck._end_points as module
 
     honest = module.interpolate
 
@@ -226,7 +226,7 @@ def test_more_rows_than_features(capsys, tmp_path):
 @pytest.mark.parametrize("name", ["a.xyz", "a"])
 def test_unknown_picture_format_is_refused_before_training(capsys, table, tmp_path, monkeypatch, name):
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr("implicitbias._sweep.crosscheck", None)
+    monkeypatch.setattr("implicitbias._sweep._end_points.crosscheck", None)
     code, out, err = run(capsys, "crosscheck", "--data", table, "--plot", tmp_path / name)
     assert (code, out) == (2, "")
     assert f"{name} must end in one of " in err
@@ -251,7 +251,7 @@ def test_table_is_shown_before_a_file_fails(capsys, table, tmp_path, monkeypatch
     "error", [np.linalg.LinAlgError("SVD did not\nconverge"), InfeasibleError("SVD did not converge")]
 )
 def test_a_failing_run_leaves_the_others(capsys, table, tmp_path, monkeypatch, error):
-    import implicitbias._sweep as module
+    import implicitbias._sweep._end_points as module
 
     honest = module.crosscheck
 
@@ -290,7 +290,7 @@ def test_interruption_outside_the_training(capsys, table, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("implicitbias._sweep.crosscheck", interrupted)
+    monkeypatch.setattr("implicitbias._sweep._end_points.crosscheck", interrupted)
     code, _, err = run(capsys, "crosscheck", "--data", table)
     assert (code, err) == (130, "implicitbias: interrupted\n")
 

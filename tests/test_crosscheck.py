@@ -119,8 +119,8 @@ def test_plot_without_matplotlib(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loss": "logistic"}, "loss must be 'squared', got 'logistic'"),
-        ({"trainer": "adam"}, "trainer must be one of flow, descent, got 'adam'"),
+        ({"loss": "hinge"}, "loss must be one of squared, exponential, logistic, got 'hinge'"),
+        ({"trainer": "adam"}, "trainer must be one of flow, descent with loss 'squared', got 'adam'"),
         ({"agreement": 0.0}, "agreement must be positive and finite"),
         ({"device": "abacus"}, "device 'abacus' cannot be used: "),
         ({"alpha": "1e-4350"}, "representable as a float to be trained from"),

@@ -125,7 +125,7 @@ def train_by_log_flow(
     loss: str = "exponential",
     until_accuracy: float | None = None,
     save_at: Iterable[float] | None = None,
-    rtol: float = 1e-10,
+    rtol: float = 1e-12,
     atol: float | None = None,
     method: str = "LSODA",
     max_steps: int = 200_000,
@@ -145,7 +145,9 @@ def train_by_log_flow(
     module, margins, loss, until_accuracy, save_at
         As for :func:`train_by_normalized_descent`; here a step is one of the integrator's.
     rtol, atol, method
-        As for :func:`train_by_flow`.
+        As for :func:`train_by_flow`. The default is smaller, because at large scales of initialization the predictor
+        is a small difference of powers of large weights; what that amplifies in any case is the rounding of float64,
+        to some 1e-6 of a predictor of size 1 where the powers are 1e6.
     max_steps, time_limit, callback
         As for :func:`train_by_flow`.
 

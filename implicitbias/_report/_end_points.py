@@ -1,39 +1,21 @@
-"""What a comparison of end points found: numbers, text, JSON and a picture."""
+"""One end point of training, predicted and trained."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ._result import Result, Status
+from .._result import Result
+from ._common import Comparison, MinimumNorms, l1_and_l2, new_figure, plain
 
-__all__ = ["MinimumNorms", "Report", "new_figure"]
-
-FloatArray = NDArray[np.float64]
+__all__ = ["Report"]
 
 
 @dataclass(frozen=True, eq=False)
-class MinimumNorms:
-    """The two interpolants between which the implicit bias moves.
-
-    Attributes
-    ----------
-    l1, l2
-        Solutions of ``X beta = y`` of least l1 and of least Euclidean norm.
-    """
-
-    l1: Result
-    l2: Result
-
-
-@dataclass(frozen=True, eq=False)
-class Report:
+class Report(Comparison):
     """One comparison of the predicted with the trained end point.
 
     Attributes
@@ -69,21 +51,9 @@ class Report:
     shape: tuple[int, int]
 
     @property
-    def agrees(self) -> bool:
-        """Whether both ways converged and their end points are within `agreement` of each other."""
-        return not self.complaint
-
-    @property
     def success(self) -> bool:
         """Whether solver and trainer both reached their tolerance and their end points agree."""
         return self.predicted.success and self.trained.success and self.agrees
-
-    @property
-    def verdict(self) -> str:
-        """``"agree"``, ``"interrupted"`` where the training was, or ``"DIFFER"``."""
-        if self.trained.status is Status.INTERRUPTED:
-            return "interrupted"
-        return "agree" if self.agrees else "DIFFER"
 
     @property
     def complaint(self) -> str:
@@ -107,10 +77,7 @@ class Report:
             "minimum_l1": self.minimum.l1.beta,
             "minimum_l2": self.minimum.l2.beta,
         }
-        return {
-            name: {"l1": float(np.abs(vector).sum()), "l2": float(np.linalg.norm(vector))}
-            for name, vector in vectors.items()
-        }
+        return {name: l1_and_l2(vector) for name, vector in vectors.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain lists, numbers and strings; a number that is not finite becomes None."""
@@ -129,7 +96,7 @@ class Report:
         trained = end_point("trained", self.trained)
         trained["relative_loss"] = self.trained.residuals["loss"]
         trained["info"] = dict(self.trained.info)
-        plain: dict[str, Any] = _plain(
+        everything: dict[str, Any] = plain(
             {
                 "alpha": str(self.alpha),
                 "depth": self.D,
@@ -148,11 +115,7 @@ class Report:
                 "minimum_l2": {"norms": norms["minimum_l2"], "seconds": self.minimum.l2.seconds},
             }
         )
-        return plain
-
-    def to_json(self, indent: int | None = 2) -> str:
-        """Return :meth:`as_dict` as JSON text."""
-        return json.dumps(self.as_dict(), indent=indent, allow_nan=False)
+        return everything
 
     def __str__(self) -> str:
         norms = self.norms()
@@ -212,27 +175,3 @@ class Report:
         bottom.set_ylabel("difference")
         bottom.set_xlabel("coordinate, largest prediction first")
         return figure
-
-
-def new_figure(size: tuple[float, float]) -> Any:
-    """Return an empty matplotlib figure that no global state knows of, `size` in inches."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("matplotlib"):
-            raise
-        raise ModuleNotFoundError(
-            "a plot needs matplotlib, which is not installed; run: pip install 'implicitbias[plot]'",
-            name="matplotlib",
-        ) from None
-    return Figure(figsize=size, layout="constrained")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

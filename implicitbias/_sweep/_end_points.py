@@ -1,71 +1,44 @@
-"""A sweep over depths and alphas as the command runs it, and what it shows: a table, JSON and one figure."""
+"""End points over depths and alphas: the runs, a table and one figure."""
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.measure import Measurement
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ._crosscheck import crosscheck, minimum_norms
-from ._report import MinimumNorms, Report, new_figure
-from ._result import ImplicitBiasError
-from .regularizer import Q
-from .solvers import interpolate
+from .._crosscheck import crosscheck, minimum_norms
+from .._report import MinimumNorms, Report
+from ..regularizer import Q
+from ..solvers import interpolate
+from ._run import Follower, Job, Sweep, run_jobs
+from ._tables import fitted, plain_table
 
-__all__: list[str] = []
+__all__ = ["draw_end_points", "end_point_sweep", "end_point_table"]
 
-_COLORS = ("#7570b3", "#d95f02", "#1b9e77", "#e7298a", "#66a61e", "#a6761d")
-_MARKERS = "os^Dv*"
+COLORS = ("#7570b3", "#d95f02", "#1b9e77", "#e7298a", "#66a61e", "#a6761d")
+MARKERS = "os^Dv*"
 _CURVE_POINTS = 41
 _EXCESS_FLOOR = 1e-8  # the accuracy to which a default run trains; below it an excess is the trainer's error
 _TARGET = 1e-20  # the relative loss to which a default run trains
 _EXPENDABLE = ("solve", "train", "l2 norm")  # columns a narrow terminal does without, in this order
 
 
-@dataclass
-class Sweep:
-    """What a sweep has come to.
-
-    Attributes
-    ----------
-    reports
-        One per run that ended, an interrupted training included.
-    failures
-        ``(D, alpha, reason)`` of each run that raised.
-    interrupted
-        Whether the runs after these are missing.
-    """
-
-    reports: list[Report] = field(default_factory=list)
-    failures: list[tuple[float, str, str]] = field(default_factory=list)
-    interrupted: bool = False
-
-    @property
-    def complaints(self) -> list[str]:
-        """One line for every run that did not end in agreement."""
-        failed = [f"D = {depth:g}, alpha = {alpha}: failed: {reason}" for depth, alpha, reason in self.failures]
-        return [report.complaint for report in self.reports if report.complaint] + failed
-
-
-def run_sweep(
+def end_point_sweep(
     X: NDArray[np.float64],
     y: NDArray[np.float64],
     alphas: Sequence[str],
     depths: Sequence[float],
     device: str | None,
     notes: Console,
-) -> Sweep:
+) -> Sweep[Report]:
     """Cross-check every depth with every alpha; one that fails or is interrupted leaves the others standing.
 
     Parameters
@@ -83,47 +56,22 @@ def run_sweep(
         If ``X beta = y`` has no solution.
     """
     minimum = minimum_norms(X, y)
-    sweep = Sweep()
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.0e}"),
-        TimeElapsedColumn(),
-        console=notes,
-        transient=True,
-        disable=not notes.is_terminal,
-    ) as progress:
-        for depth in depths:
-            for alpha in alphas:
-                task = progress.add_task(f"D = {depth:g}, alpha = {alpha}", total=-math.log(_TARGET), loss=1.0)
-                callback = _follower(progress, task) if notes.is_terminal else None
-                try:
-                    report = crosscheck(X, y, alpha, depth, device=device, minimum=minimum, callback=callback)
-                except KeyboardInterrupt:  # outside the training, which would have returned
-                    sweep.interrupted = True
-                    return sweep
-                except (ArithmeticError, ImplicitBiasError, ValueError) as error:  # LinAlgError is a ValueError
-                    sweep.failures.append((depth, alpha, " ".join(str(error).split()) or type(error).__name__))
-                else:
-                    sweep.reports.append(report)
-                    if report.verdict == "interrupted":
-                        sweep.interrupted = True
-                        return sweep
-                progress.remove_task(task)
-    return sweep
 
+    def run(depth: float, alpha: str, callback: Follower | None) -> Report:
+        return crosscheck(X, y, alpha, depth, device=device, minimum=minimum, callback=callback)
 
-def _follower(progress: Progress, task: Any) -> Callable[[Any], None]:
+    jobs = [Job(depth, alpha, functools.partial(run, depth, alpha)) for depth in depths for alpha in alphas]
     target = -math.log(_TARGET)
+    return run_jobs(
+        jobs,
+        notes,
+        target,
+        lambda now: -math.log(now.loss) if now.loss > 0 else target,
+        lambda now: f"loss {now.loss:.0e}",
+    )
 
-    def follow(now: Any) -> None:
-        done = -math.log(now.loss) if now.loss > 0 else target
-        progress.update(task, completed=min(max(done, 0.0), target), loss=now.loss)
 
-    return follow
-
-
-def sweep_table(reports: Sequence[Report], width: int = 80) -> Table:
+def end_point_table(reports: Sequence[Report], width: int = 80) -> Table:
     """One row per (D, alpha): norms of the trained end point between their minima, agreement and cost.
 
     Parameters
@@ -133,35 +81,21 @@ def sweep_table(reports: Sequence[Report], width: int = 80) -> Table:
     width
         Of the terminal; where not every column fits, those of :data:`_EXPENDABLE` are left out.
     """
-    console = Console(width=10_000)
-    for count in range(len(_EXPENDABLE) + 1):
-        table = _table(reports, _EXPENDABLE[:count])
-        if Measurement.get(console, console.options, table).maximum <= width:
-            break
-    return table
+    return fitted(lambda without: _table(reports, without), _EXPENDABLE, width)
 
 
 def _table(reports: Sequence[Report], without: Sequence[str]) -> Table:
     minimum = reports[0].norms()
     least = (minimum["minimum_l1"]["l1"], minimum["minimum_l2"]["l2"])
     timed = [name for name in ("solve", "train") if name not in without]
-    table = Table(
-        caption=(
-            f"norms of the trained end point; the smallest possible are l1 = {least[0]:.6g} "
-            f"(rich regime, alpha -> 0) and l2 = {least[1]:.6g} (kernel regime, alpha -> inf). KKT: largest "
-            "optimality residual of the predicted and of the trained end point"
-            + (f"; {', '.join(timed)}: seconds" if timed else "")
-        ),
-        caption_justify="left",
-        # no vertical rules and little padding: the table has to fit into 80 columns
-        box=SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-    )
     names = ("D", "alpha", "l1 norm", "l2 norm", "distance", "KKT", "KKT train", "solve", "train", "")
-    for name in names:
-        if name not in without:
-            table.add_column(name, justify="right", no_wrap=True)
+    table = plain_table(
+        f"norms of the trained end point; the smallest possible are l1 = {least[0]:.6g} "
+        f"(rich regime, alpha -> 0) and l2 = {least[1]:.6g} (kernel regime, alpha -> inf). KKT: largest "
+        "optimality residual of the predicted and of the trained end point"
+        + (f"; {', '.join(timed)}: seconds" if timed else ""),
+        [name for name in names if name not in without],
+    )
     before: float | None = None
     for report in reports:
         if before is not None and before != report.D:
@@ -207,15 +141,16 @@ def predicted_excess(
     return np.array(rows)
 
 
-def sweep_figure(X: NDArray[np.float64], y: NDArray[np.float64], reports: Sequence[Report], title: str) -> Any:
+def draw_end_points(
+    figure: Any, X: NDArray[np.float64], y: NDArray[np.float64], reports: Sequence[Report], title: str
+) -> None:
     """Excess of the l1 and of the l2 norm over its minimum against alpha: predicted curves, trained points.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two panels on logarithmic axes, one colour per depth.
+    Parameters
+    ----------
+    figure
+        Where two panels on logarithmic axes are drawn, one colour per depth.
     """
-    figure = new_figure((10, 4.4))
     panels = figure.subplots(1, 2, sharex=True)
     by_depth: dict[float, list[Report]] = {}
     for report in reports:
@@ -224,7 +159,7 @@ def sweep_figure(X: NDArray[np.float64], y: NDArray[np.float64], reports: Sequen
     grid = np.geomspace(min(trained) / 1.5, min(max(trained) * 1.5, sys.float_info.max), _CURVE_POINTS)
     minimum = reports[0].minimum
     for index, (depth, group) in enumerate(by_depth.items()):
-        color, marker = _COLORS[index % len(_COLORS)], _MARKERS[index % len(_MARKERS)]
+        color, marker = COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
         curve = predicted_excess(X, y, grid, depth, minimum)
         points = np.array([_excess(report.trained.beta, minimum) for report in group])
         alphas = [float(report.alpha) for report in group]
@@ -249,19 +184,6 @@ def sweep_figure(X: NDArray[np.float64], y: NDArray[np.float64], reports: Sequen
         panel.set_axisbelow(True)
     panels[0].legend(frameon=False, fontsize=9)
     figure.suptitle(textwrap.fill(title, 110), fontsize=10)
-    return figure
-
-
-def sweep_json(description: str, sweep: Sweep) -> Mapping[str, Any]:
-    """Return the whole sweep as plain lists, numbers and strings; a distance that is not finite is None."""
-    largest = float(np.max([report.distance for report in sweep.reports], initial=-math.inf))
-    return {
-        "description": description,
-        "agrees": not sweep.complaints,
-        "largest_distance": largest if math.isfinite(largest) else None,
-        "rows": [report.as_dict() for report in sweep.reports],
-        "failed": [{"depth": depth, "alpha": alpha, "reason": reason} for depth, alpha, reason in sweep.failures],
-    }
 
 
 def _excess(beta: NDArray[np.float64], minimum: MinimumNorms) -> tuple[float, float]:

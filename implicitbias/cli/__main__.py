@@ -1,0 +1,5 @@
+"""``python -m implicitbias.cli``."""
+
+from . import main
+
+raise SystemExit(main())
