@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import linprog
 
-from ..._result import InfeasibleError, Result, Status
+from ..._result import ConvergenceError, Result, Status
 from ...problems import Margins
 from ...regularizer import L1
+from ._kernel_end import not_separable, separability_certificate
 from ._l1_solutions import L1Solutions, ScaledMargins
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def minimum_l1(problem: Margins, reg: L1, *, tol: float = 1e-9) -> Result:
 
     Raises
     ------
-    InfeasibleError
-        If the samples cannot be separated.
+    NotSeparableError
+        If the samples cannot be separated; its ``certificate`` proves it.
     """
     solutions, programs = _solve(problem, reg)
     beta, choice = solutions.limit()
@@ -91,8 +92,8 @@ def max_margin_solutions(X: ArrayLike, y: ArrayLike, weights: ArrayLike | None =
 
     Raises
     ------
-    InfeasibleError
-        If the samples cannot be separated.
+    NotSeparableError
+        If the samples cannot be separated; its ``certificate`` proves it.
     TypeError, ValueError
         If an argument is invalid.
     """
@@ -108,13 +109,22 @@ def max_margin_solutions(X: ArrayLike, y: ArrayLike, weights: ArrayLike | None =
 def _solve(problem: Margins, reg: L1) -> tuple[L1Solutions, int]:
     """All solutions, and how many linear programs they took."""
     scaled = ScaledMargins.of(problem, reg.weights)
-    c, multipliers, programs = _vertex(scaled)
+    found = _vertex(scaled)
+    if found is None:
+        certificate = separability_certificate(problem.signed)
+        if certificate is None:
+            raise ConvergenceError(
+                "whether the samples can be separated is not decided in float64: a linear programming solver says "
+                "no, but no convex combination of the y_n x_n was found to be zero; scale the columns of X"
+            )
+        raise not_separable(problem.signed, certificate)
+    c, multipliers, programs = found
     partition = _Partition(scaled, c, multipliers)
     return L1Solutions.on(scaled, *partition.settle()), programs + partition.programs
 
 
-def _vertex(scaled: ScaledMargins) -> tuple[Vector, Vector, int]:
-    """A vertex of the solutions and of their multipliers, from programs on some of the columns."""
+def _vertex(scaled: ScaledMargins) -> tuple[Vector, Vector, int] | None:
+    """A vertex of the solutions and its multipliers, by programs on some of the columns; None if there is none."""
     rows, bounds = scaled.rows, scaled.bounds
     N, d = rows.shape
     used = np.zeros(d, dtype=bool)
@@ -131,12 +141,9 @@ def _vertex(scaled: ScaledMargins) -> tuple[Vector, Vector, int]:
             used[order[: min(d, 4 * int(used.sum()))]] = True
             continue
         if found.status == 2:
-            raise InfeasibleError(
-                "no predictor has positive margins on all samples: the two classes cannot be separated by a "
-                "hyperplane through the origin"
-            )
+            return None
         if found.x is None:
-            raise FloatingPointError(f"the linear programming solver gave up: {found.message}")
+            raise ConvergenceError(f"the linear programming solver gave up: {found.message}")
         multipliers = np.maximum(-found.ineqlin.marginals, 0.0)
         excess = np.where(used, 0.0, np.abs(rows.T @ multipliers) - 1.0)
         wanted = np.flatnonzero(excess > _ZERO)
