@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from implicitbias import L1, InfeasibleError, Margins, Status
+from implicitbias import L1, Margins, Q, Status
+from implicitbias._result import NotSeparableError
+from implicitbias.solvers.margin import max_margin
 from implicitbias.solvers.margin._l1 import max_margin_solutions, minimum_l1
 
 
@@ -191,6 +193,24 @@ def test_choice_meets_an_inequality():
     assert list(solutions.support) == [True, True, False]
 
 
+@pytest.mark.parametrize(("D", "log_alpha"), [(2, -1e6), (3, -40.0), (6, -40.0)])
+@pytest.mark.parametrize("shaped", [False, True])
+def test_choice_is_the_limit_of_the_implicit_regularizer(D, log_alpha, shaped):
+    rng = np.random.default_rng(D)
+    X, y = separable(rng, 6, 8)
+    X = np.hstack([X, X[:, :4], -X[:, 4:6]])
+    w0 = None
+    if shaped:
+        w0 = np.exp(rng.uniform(-0.5, 0.5, 14))
+        if D > 2:  # the same weights on equal columns, else the solution is unique
+            w0[8:] = w0[:6]
+    solutions = max_margin_solutions(X, y, w0 ** (2 - D) if shaped else None)
+    assert solutions.dimension > 1
+    rich = max_margin(X, y, Q.from_log_alpha(log_alpha, D, w0))
+    # at depth 2 the next term is smaller by 1/log(1/mu)
+    np.testing.assert_allclose(solutions.limit(D, w0)[0], rich.beta, rtol=1e-6 if D == 2 else 1e-12, atol=1e-12)
+
+
 @settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), repeated=st.booleans(), scale=st.floats(-80.0, 80.0))
 def test_symmetries(seed, repeated, scale):
@@ -236,8 +256,9 @@ def test_many_features():
 
 
 def test_refusals():
-    with pytest.raises(InfeasibleError, match="cannot be separated"):
-        minimum_l1(Margins([[1.0, 2.0], [1.0, 2.0]], [1, -1]), L1())
+    with pytest.raises(NotSeparableError, match="cannot be separated") as caught:
+        minimum_l1(Margins([[1.0, 2.0], [2.0, 4.0]], [1, -1]), L1())
+    np.testing.assert_allclose(caught.value.certificate, [2 / 3, 1 / 3])
     with pytest.raises(ValueError, match="weights must have one entry per column of X: X has 2 columns"):
         max_margin_solutions([[1.0, 2.0], [1.0, 3.0]], [1, -1], [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="y must hold"):

@@ -30,7 +30,7 @@ def choose(
     *,
     power: float,
 ) -> tuple[Vector, float]:
-    r"""Maximize ``-sum b_i log b_i`` (``power = 1``) or ``sum (b_i/weights_i)^power`` over a polyhedron.
+    r"""Maximize ``-sum b_i log(b_i/weights_i)`` (``power = 1``) or ``sum (b_i/weights_i)^power`` over a polyhedron.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def choose(
 def _objective(b: Vector, weights: Vector, power: float) -> tuple[Vector, Vector]:
     """First and second derivatives of what is minimized."""
     if power == 1.0:
-        return np.log(b) + 1.0, 1.0 / b
+        return np.log(b / weights) + 1.0, 1.0 / b
     terms = (b / weights) ** power / b
     return -power * terms, power * (1.0 - power) * terms / b
 

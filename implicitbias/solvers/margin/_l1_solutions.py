@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import linprog
 
+from ..._result import ConvergenceError
 from ._l1_choice import choose
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class L1Solutions:
                 cost = sense * self._directions[i]
                 found = linprog(cost, A_ub=-left, b_ub=-right, bounds=(None, None), method="highs-ds")
                 if found.x is None:
-                    raise FloatingPointError(f"the linear programming solver gave up: {found.message}")
+                    raise ConvergenceError(f"the linear programming solver gave up: {found.message}")
                 ends.append(max(0.0, float(self._c[i] + self._directions[i] @ found.x)))
             scale = self.signs[at] * self._scaled.size / self._scaled.weights[at]
             low[at], high[at] = sorted(scale * end for end in ends)
@@ -242,12 +243,19 @@ class L1Solutions:
         out = self._scaled.beta(out)
         return out[np.lexsort(out.T[::-1])]
 
-    def limit(self, D: float = 2) -> tuple[Vector, float]:
+    def limit(self, D: float = 2, w0: ArrayLike | None = None) -> tuple[Vector, float]:
         r"""The solution to which those for ``Q_mu`` of depth D tend as ``mu -> 0``, and the residual of the choice.
 
-        It maximizes :math:`-\sum_i b_i \log b_i`, ``b = w |beta|``, over the set at depth 2, and
-        :math:`\sum_i |\beta_i|^{2/D}` beyond (for weights ``w = w0^{2-D}``, as for every shape ``w0`` of the
-        initialization).
+        At depth 2 it minimizes :math:`\sum_i b_i (\log b_i - 2 \log w_{0i})`, ``b = w |beta|``, over the set: the
+        one of largest entropy for equal ``w0``. Beyond, it maximizes :math:`\sum_i |\beta_i|^{2/D}`, whatever the
+        shape ``w0``, given that the weights are ``w = w0^{2-D}``.
+
+        Parameters
+        ----------
+        D
+            Depth, ``>= 2``.
+        w0
+            Shape of the initialization, ``(d,)``, at depth 2; None for all ones.
 
         Returns
         -------
@@ -264,10 +272,12 @@ class L1Solutions:
             raise ValueError(f"D must be a finite real number >= 2, got {D!r}")
         if self.unique:
             return self.interior.copy(), 0.0
-        scale = np.ones(len(self._c)) if D == 2 else self._scaled.weights[self.support]
+        scale = self._scaled.weights if D > 2 else np.ones(len(self.support)) if w0 is None else np.square(w0)
+        if np.shape(scale) != self.support.shape:
+            raise ValueError(f"w0 must have shape {self.support.shape}, got {np.shape(scale)}")
         loose = self._scaled.rows[np.ix_(~self.tight, self.support)] * self.signs[self.support]
         chosen, residual = choose(
-            self._c, self._directions, loose, self._scaled.bounds[~self.tight], scale, power=2.0 / D
+            self._c, self._directions, loose, self._scaled.bounds[~self.tight], scale[self.support], power=2.0 / D
         )
         c = np.zeros(len(self.support))
         c[self.support] = chosen * self.signs[self.support]
