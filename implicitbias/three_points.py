@@ -24,11 +24,11 @@ def same_support() -> Dataset:
 
     Notes
     -----
-    The support vectors are samples 0 and 2 at every mu, at depths 2, 3 and 10 alike, the margin of sample 1 is at least 2.2
-    times the smallest one. The l2 max-margin direction, along ``(1.66, -1.29, 1.17)``, is 42 degrees away from the
-    unique l1 max-margin predictor ``(8/5, 0, 1/5)``, which also has the least ``l_{2/3}`` and ``l_{2/10}``
-    quasi-norm. The l1 dual certificate is 3/5 on the coordinate at zero: at depth 2 ``Q_mu`` gets there like
-    ``mu^{2/5}``.
+    The support vectors are samples 0 and 2 at every mu, at depths 2, 3 and 10 alike, the margin of sample 1 is at
+    least 2.2 times the smallest one. The l2 max-margin direction, along ``(1.66, -1.29, 1.17)``, is 42 degrees
+    away from the unique l1 max-margin predictor ``(8/5, 0, 1/5)``, which also has the least ``l_{2/3}`` and
+    ``l_{2/10}`` quasi-norm. The l1 dual certificate is 3/5 on the coordinate at zero: at depth 2 ``Q_mu`` gets
+    there like ``mu^{2/5}``.
 
     Stands for figures 3(a), 3(b) and 5 of Moroshko et al. (2020).
     """
@@ -49,8 +49,8 @@ def many_l1_solutions() -> Dataset:
     -----
     The segment runs from ``(-1/10, 0, -7/10)`` to ``(0, 1/5, -3/5)``, 20 degrees. At depth 2 the support vectors
     are samples 0 and 2 at every mu, the margin of sample 1 is at least 1.4 times the smallest one, and the
-    ``Q_mu`` path ends at ``(-0.0306, 0.1389, -0.6306)``, inside. Flow from small scales ends near
-    ``(0, 1/5, -3/5)``.
+    ``Q_mu`` path ends at ``(-0.0306, 0.1389, -0.6306)``, inside. Flow from small scales ends near ``(0, 1/5,
+    -3/5)``.
 
     Stands for figure 3(c) of Moroshko et al. (2020).
     """

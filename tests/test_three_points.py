@@ -171,9 +171,9 @@ def test_changing_support():
     least, box = l1_range(A)
     assert least == pytest.approx(5 / 8)
     assert box == pytest.approx(np.array([[1 / 8, 0, 1 / 2]] * 2), abs=1e-9)
-    assert ((nu[:, 1] > 0) == (MUS > 0.0384)).all()
+    assert ((nu[:, 1] > 0) == (MUS > 0.0377)).all()
     assert (np.diff(nu[:, 1])[MUS[1:] > 0.1223] > 0).all()
-    assert (np.diff(nu[:, 1])[(MUS[:-1] < 0.1223) & (MUS[1:] > 0.0384)] < 0).all()
+    assert (np.diff(nu[:, 1])[(MUS[:-1] < 0.1223) & (MUS[1:] > 0.0377)] < 0).all()
 
 
 def test_deeper_norm():
