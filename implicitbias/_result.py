@@ -53,8 +53,8 @@ class InfeasibleError(ImplicitBiasError, ValueError):
 class NotSeparableError(InfeasibleError):
     """No hyperplane separates the two classes.
 
-    ``certificate``, ``(N,)``, proves it: numbers ``c_n >= 0`` with sum 1 and ``sum c_n y_n x_n = 0`` to rounding. Of
-    any predictor the mean of the margins under these weights is zero, hence not all of them are positive.
+    ``certificate``, ``(N,)``, proves it: numbers ``c_n >= 0`` with sum 1 and ``sum c_n y_n x_n = 0`` to rounding.
+    The mean of the margins under these weights is zero whatever the predictor, hence not all of them are positive.
     """
 
     def __init__(self, message: str, certificate: Any = None) -> None:

@@ -1,8 +1,8 @@
 """Optimality residuals: one judge for solvers, flows and trainers, whatever they claim of themselves.
 
 For ``min reg(beta) s.t. X beta = y`` the conditions are ``X beta = y`` and ``grad reg(beta) = X^T nu`` for some nu;
-both sides of strong duality then agree. For ``min reg(beta) s.t. A beta >= 1``, with rows ``y_n x_n`` in A, they are
-``A beta >= 1``, ``grad reg(beta) = A^T nu``, ``nu >= 0`` and ``nu_n = 0`` wherever the margin is larger than 1.
+both sides of strong duality then agree. For ``min reg(beta) s.t. A beta >= 1``, with rows ``y_n x_n`` in A, they
+are ``A beta >= 1``, ``grad reg(beta) = A^T nu``, ``nu >= 0`` and ``nu_n = 0`` wherever the margin is larger than 1.
 Every residual is free of units: scaling X, y or reg does not change it.
 """
 
@@ -92,9 +92,10 @@ def margin_residuals(
     Returns
     -------
     dict
-        ``primal``: largest shortfall of a margin, ``max_n (1 - m_n)_+``;
+        ``primal``: largest shortfall of a margin, ``max_n (1 - m_n)_+ / s_n``, where s_n is the larger of 1 and the
+        sum of the sizes ``|x_ni beta_i|``: relative changes of the data by this much would lift the margin to 1;
         ``sign``: ``max_n (-nu_n)_+ / max_n |nu_n|``;
-        ``complementarity``: ``sum_n |nu_n (m_n - 1)| / sum_n |nu_n|``;
+        ``complementarity``: ``sum_n |nu_n (m_n - 1)| / s_n / sum_n |nu_n|``;
         ``stationarity`` and ``gap``: as in :func:`residuals`.
 
     Raises
@@ -110,7 +111,7 @@ def margin_residuals(
     nu = _nonnegative_dual(A, reg, b) if dual is None else np.asarray(dual, dtype=np.float64)
     if nu.shape != (N,):
         raise ValueError(f"dual must have shape ({N},) to match X, got shape {nu.shape}")
-    excess = A @ b - 1.0
+    excess = (A @ b - 1.0) / np.maximum(np.abs(A) @ np.abs(b), 1.0)
     size = np.abs(nu)
     return {
         "primal": float(np.max(-excess, initial=0.0)),

@@ -34,9 +34,7 @@ def check_margin_options(reg: Regularizer, digits: int | None, tol: float, max_i
     if digits is not None and not isinstance(reg, Q | R | L2):
         raise ValueError(f"digits are to be had for Q, R and L2, got reg = {reg!r}")
     if reg.reference is not None:
-        raise ValueError(
-            "reg must have no reference: the direction of a diverging flow does not depend on its start"
-        )
+        raise ValueError("reg must have no reference: the direction of a flow that diverges does not depend on it")
 
 
 def _check_numbers(digits: int | None, tol: float, max_iterations: int) -> None:

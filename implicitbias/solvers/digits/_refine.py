@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ...problems import Interpolation
     from ...regularizer import Regularizer
 
-__all__ = ["refine"]
+__all__ = ["refine", "remainders"]
 
 
 def refine(
@@ -137,7 +137,7 @@ def _proven(
         beta = [+v for v in work.beta]
         value = reg(beta)
         error = bounds["error_bound"] * max(map(abs, beta))
-        left = _remainders(ctx, X, y, beta)
+        left = remainders(ctx, X, y, beta)
         largest = max(map(abs, left)) / (float(np.abs(y).max()) or 1)
         sizes = [ctx.fsum(map(abs, row)) for row in X.tolist() if any(row)]
         consistent = all(abs(v) <= 2 * size * error for v, size in zip(left, sizes, strict=True))
@@ -157,7 +157,7 @@ def _proven(
     return Result(_objects(beta), status, residuals, work.iterations, dual=nu, value=_global(value), info=info)
 
 
-def _remainders(ctx: Any, X: NDArray[np.float64], y: NDArray[np.float64], beta: list[Any]) -> list[Any]:
+def remainders(ctx: Any, X: NDArray[np.float64], y: NDArray[np.float64], beta: list[Any]) -> list[Any]:
     """``y - X beta`` of every sample that is not all zeros, to the precision of `beta`."""
     some = np.any(X != 0.0, axis=1)
     data = ExactData(X[some], y[some])

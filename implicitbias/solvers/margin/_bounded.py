@@ -1,8 +1,8 @@
 """Newton's method for the smooth dual under lower bounds: ``min_nu reg*(A^T nu) - <t, nu>  s.t. nu >= lower``.
 
-Its solution is the Bregman projection of a mirror flow: ``beta = grad reg*(A^T nu)`` has margins ``A beta >= t``, with
-equality wherever ``nu > lower``. Every step goes to the solution of the quadratic model under the same bounds,
-or part of the way.
+Its solution is the Bregman projection of a mirror flow: ``beta = grad reg*(A^T nu)`` has margins ``A beta >= t``,
+with equality wherever ``nu > lower``. Every step goes to the solution of the quadratic model under the same
+bounds, or part of the way.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _ROUNDING = 1e-15
 """Residual, relative, below which there is nothing but rounding."""
 _ARRIVED = 1e-7
 """Residual, relative, from which on a step that gains little is the last."""
+_FIRST_STEPS = 6
+"""Newton steps after which the residual must be half of what it was at first."""
 _STEPS = 12
 """Newton steps after which each must at least halve the residual."""
 _MOST_STEPS = 40
@@ -103,8 +105,9 @@ class BoundedNewton:
             if size <= enough or (final and size <= _ARRIVED and slow):
                 return point, step
             sizes.append(size)
-            if step >= _STEPS and not size < 0.5 * sizes[-2]:
-                break  # a coordinate that came out too large falls by a factor e in each step: that may take many
+            # a coordinate that came out too large falls by a factor e in each step: that may take many
+            if step >= _FIRST_STEPS and not size < 0.5 * sizes[-2 if step >= _STEPS else 0]:
+                break
             usable = np.isfinite(size) and np.isfinite(point.weights).all()
             if not usable or not self.counter.take():
                 break

@@ -88,7 +88,7 @@ class MarginFollower:
                 step /= 4.0
 
     def _growth(self, state: State, here: float, top: float) -> float:
-        """Factor by which the dual is expected to grow: at depth 2 it goes like log(1/alpha), else it is bounded."""
+        """Factor by which the dual is expected to grow: like log(1/alpha) at depth 2, where it has no bound."""
         if not (isinstance(self.reg, Q) and self.reg.D == 2):
             return 1.0
         return (top - here + 1.0) / (top - state.log_alpha + 1.0)

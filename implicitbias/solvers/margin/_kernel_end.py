@@ -50,22 +50,60 @@ def kernel_end(A: Matrix, targets: Vector, weights: Vector | None) -> tuple[Vect
     height = targets / length
     unit = float(height.max())
     height = height / unit
+
+    def in_units(x: Vector, nu: Vector) -> tuple[Vector, Vector]:
+        return root * x * unit, nu * (unit / length) * (1.0 if weights is None else weights.max())
+
     extended = np.column_stack([rows, height])
+    found: list[tuple[Vector, Vector]] = []
     for solve in (_by_gram_matrix, _by_factorization):
-        u = solve(extended)
-        gap = 1.0 - float(height @ u)
-        if gap > 0.0:
-            x = rows.T @ u / gap
+        found = [*_candidates(rows, height, solve(extended)), *found]
+        for x, nu in found:
             if np.all(rows @ x >= (1.0 - _NEARLY) * height):
-                nu = u / gap * unit / length
-                return root * x * unit, nu if weights is None else nu * weights.max()
+                return in_units(x, nu)
         certificate = separability_certificate(A)
         if certificate is not None:
             raise not_separable(A, certificate)
+    # targets of very different size: only the signs of the margins are certain
+    if found and _are_separable(A):
+        return in_units(*found[0])
     raise ConvergenceError(
         "whether the samples can be separated is not decided in float64: no predictor was found to have all "
         "margins positive, and no convex combination of the y_n x_n to be zero to rounding; scale the columns of X"
     )
+
+
+def _candidates(rows: Matrix, height: Vector, u: Vector) -> list[tuple[Vector, Vector]]:
+    """Predictors and multipliers from a least-squares solution: from its support, and from its residual."""
+    free = u > 0.0
+    if not free.any():
+        return []
+    x = np.linalg.lstsq(rows[free], height[free], rcond=None)[0]
+    nu = np.zeros(len(u))
+    nu[free] = np.maximum(np.linalg.lstsq(rows[free].T, x, rcond=None)[0], 0.0)
+    found = [(x, nu)]
+    combination = rows.T @ u
+    size = float(combination @ combination)
+    if 0.0 < size < 0.25:
+        # s (1 - s) = ||sum u_n b_n||^2, without the cancellation in 1 - <h, u>
+        gap = 2.0 * size / (1.0 + np.sqrt(1.0 - 4.0 * size))
+        gap = 1.0 - gap if float(height @ u) < 0.5 else gap
+        found.append((combination / gap, u / gap))
+    return found
+
+
+def _are_separable(A: Matrix) -> bool:
+    """Whether a predictor is found with margins positive beyond rounding, whatever their sizes."""
+    columns = np.abs(A).max(axis=0)
+    columns[columns == 0.0] = 1.0
+    scaled = A / columns
+    scaled /= np.linalg.norm(scaled, axis=1)[:, None]
+    extended = np.column_stack([scaled, np.ones(len(A))])
+    for solve in (_by_gram_matrix, _by_factorization):
+        for x, _ in _candidates(scaled, np.ones(len(A)), solve(extended)):
+            if np.all(scaled @ x > _ZERO * (np.abs(scaled) @ np.abs(x))):
+                return True
+    return False
 
 
 def separability_certificate(A: Matrix) -> Vector | None:
@@ -111,8 +149,8 @@ def not_separable(A: Matrix, certificate: Vector) -> NotSeparableError:
     sizes = float(np.max(np.abs(A).T @ c))
     return NotSeparableError(
         f"the samples cannot be separated by a hyperplane through the origin: a convex combination of the rows "
-        f"y_n x_n of {taken} samples is zero (largest entry {residual:.1e}, from terms that add up to {sizes:.1e} in "
-        "absolute value); add a column of ones to X if an intercept is wanted",
+        f"y_n x_n of {taken} samples is zero (largest entry {residual:.1e}, from terms that add up to {sizes:.1e} "
+        "in absolute value); add a column of ones to X if an intercept is wanted",
         c,
     )
 

@@ -30,7 +30,7 @@ def max_margin(
     max_iterations: int = 2000,
     throw: bool = True,
 ) -> Result:
-    """Minimize a regularizer among the predictors that classify with margin: ``argmin reg(beta) s.t. y_n <x_n, beta> >= 1``.
+    """Minimize a regularizer among separating predictors: ``argmin reg(beta) s.t. y_n <x_n, beta> >= 1``.
 
     For ``reg = Q(alpha, D, w0)`` with ``mu = alpha^D`` this is, up to a positive factor, the direction in which
     gradient flow on the exponential loss of a depth-D diagonal network leaves when its scale of initialization and
@@ -54,8 +54,8 @@ def max_margin(
     max_iterations
         Limit on Newton steps, all of the continuation counted.
     throw
-        Whether to raise where the tolerance is not reached; otherwise look at ``status``. That the samples cannot be
-        separated is told by an error in any case.
+        Whether to raise where the tolerance is not reached; otherwise look at ``status``. Of samples that cannot
+        be separated an error tells in any case.
 
     Returns
     -------

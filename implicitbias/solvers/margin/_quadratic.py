@@ -1,9 +1,9 @@
 """Quadratic models of the dual under bounds, solved exactly by an active-set method that needs few samples.
 
-``max_v <g, v - u> - (v - u)^T H (v - u) / 2  s.t. v >= lower`` with ``H = A W A^T`` and g the gradient at a feasible
-u. One sample that would gain is freed at a time, and samples that reach their bound on the way to the maximum over the
-free ones stay there (Lawson and Hanson's scheme for nonnegative least squares, started at u). H is formed over
-the samples that ever were free only; of the others a product ``A (W A^T v)`` tells.
+``max_v <g, v - u> - (v - u)^T H (v - u) / 2  s.t. v >= lower`` with ``H = A W A^T`` and g the gradient at a
+feasible u. One sample that would gain is freed at a time, and samples that reach their bound on the way to the
+maximum over the free ones stay there (Lawson and Hanson's scheme for nonnegative least squares, started at u). H is
+formed over the samples that ever were free only; of the others a product ``A (W A^T v)`` tells.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ _UNDETERMINED = 1e-9
 """Size of a row in the metric W, relative to the largest, that is not scaled up: rounding errors would be, too."""
 _GAIN = 1e-12
 """Gradient of a sample at its bound, relative to the largest at the start, that counts as none."""
+_RETURNS = 1
+"""How often a sample may come back."""
 
 
 class BoundedQuadratic:
@@ -66,7 +68,8 @@ class BoundedQuadratic:
         model = _Model(A, root, size)
         model.include(np.flatnonzero(free))
         moved = np.zeros_like(start)
-        for _ in range(3 * len(start) + 50):
+        freed = np.zeros(len(start), dtype=np.intp)
+        while True:
             while free.any():
                 wanted = model.maximum(free, moved, gradient)
                 room = start + moved - lower
@@ -83,11 +86,13 @@ class BoundedQuadratic:
                 free &= ~reached
             touched = np.flatnonzero(moved)
             left = gradient - A @ (weights * (A[touched].T @ moved[touched]))
-            gain = np.where(free, -np.inf, left / size)
+            # a sample that keeps coming back gains by rounding only
+            gain = np.where(free | (freed > _RETURNS), -np.inf, left / size)
             best = int(np.argmax(gain - enough))
             if not gain[best] > (enough[best] if np.ndim(enough) else enough):
                 break
             free[best] = True
+            freed[best] += 1
             model.include(np.array([best]))
         at_bound = ~free
         found = start + moved

@@ -21,6 +21,8 @@ from ._follow import MarginFollower
 from ._kernel_end import kernel_end
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from ...problems import Margins
@@ -79,13 +81,16 @@ class MarginSweep:
         target = inner.log_alpha
         early: list[tuple[Result, State]] = []
         tried: list[bytes] = []
+        last: list[bytes] = [b""]
 
         def ending(state: State) -> bool:
             """Whether the support of a state on the way is that of the end, where that is a vertex."""
             if not np.isfinite(inner.dual_bound).all():
                 return False
             support = (state.nu > 0.0).tobytes()
-            if support in tried or saturated_support(Design(self.A), inner, state.nu) is None:
+            settled = support == last[-1] or saturated_support(Design(self.A), inner, state.nu) is not None
+            last.append(support)
+            if support in tried or not settled:
                 return False
             tried.append(support)
             found = self._finish(reg, inner, state, _ATTEMPT)
@@ -197,6 +202,6 @@ def judged(
     return replace(plain, status=status, residuals=residuals, info={"support": plain.dual > 0.0})
 
 
-def _worst(residuals: dict[str, float] | object) -> float:
-    values = list(residuals.values())  # type: ignore[attr-defined]
+def _worst(residuals: Mapping[str, float]) -> float:
+    values = list(residuals.values())
     return max(values) if all(value == value for value in values) else np.inf
