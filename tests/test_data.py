@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
+from sklearn.datasets import load_digits
 
-from implicitbias.data import diabetes, load_table, sparse_regression, standardize
+from implicitbias.data import diabetes, digits, load_table, sparse_regression, standardize
 
 
 def test_sparse_regression():
@@ -59,6 +61,76 @@ def test_diabetes(degree, features, samples):
 def test_diabetes_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         diabetes(*arguments)
+
+
+def separable(data):
+    """Whether a linear program finds margins of 1, through the origin."""
+    A = -data.y[:, None] * data.X
+    found = linprog(np.zeros(A.shape[1]), A_ub=A, b_ub=-np.ones(len(A)), bounds=(None, None))
+    return found.status == 0
+
+
+def test_digits():
+    data = digits()
+    bunch = load_digits()
+    assert data.shape == (357, 54) == (len(data.y), len(data.feature_names))
+    assert [np.sum(data.y == label) for label in (1, -1)] == [np.sum(bunch.target == digit) for digit in (3, 8)]
+    assert (data.X.min(), data.X.max()) == (0.0, 1.0)
+    assert (np.ptp(data.X, axis=0) > 0.0).all()
+    image = bunch.data[bunch.target == 3][0] / 16
+    assert np.sum(data.X[data.y == 1][0]) == image.sum()  # what was left out is dark
+    assert data.feature_names[0] == "pixel_0_1"
+    assert data.description == "357 handwritten digits, 3 (+1) against 8 (-1), by 54 pixels of 8 x 8 images"
+    assert separable(data)
+
+
+@pytest.mark.parametrize("negative", range(9))
+def test_any_two_digits_are_separable(negative):
+    for positive in range(negative + 1, 10):
+        assert separable(digits(positive, negative))
+
+
+@pytest.mark.parametrize("n_samples", [2, 3, 40, 357])
+def test_few_digits(n_samples):
+    data = digits(8, 3, n_samples, rng=1)
+    assert data.shape[0] == n_samples
+    assert abs(np.sum(data.y == 1) - n_samples * 174 / 357) <= 0.5
+    assert set(data.y) == {-1.0, 1.0}
+    assert (np.ptp(data.X, axis=0) > 0.0).all()
+    np.testing.assert_array_equal(digits(8, 3, n_samples, rng=np.random.default_rng(1)).X, data.X)
+    if n_samples < 357:
+        assert digits(8, 3, n_samples, rng=2).X.tobytes() != data.X.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((10, 3), "positive must be a digit from 0 to 9, got 10"),
+        ((3, "8"), "negative must be a digit from 0 to 9, got '8'"),
+        ((3, 3), "positive and negative must be different digits, got 3 twice"),
+        ((3, 8, 1), "n_samples must lie between 2 and 357, got 1"),
+        ((3, 8, 358), "n_samples must lie between 2 and 357, got 358"),
+    ],
+)
+def test_digits_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        digits(*arguments)
+
+
+def test_labels_in_tables(tmp_path):
+    file = tmp_path / "toy.csv"
+    file.write_text("size,weight,label\n1,2,0\n3,5,1\n4,4,1\n", encoding="utf-8")
+    data = load_table(file)
+    np.testing.assert_array_equal(data.y, [0, 1, 1])
+    scaled = standardize(data, target=False)
+    np.testing.assert_array_equal(scaled.y, [0, 1, 1])
+    np.testing.assert_allclose(scaled.X.mean(axis=0), 0, atol=1e-15)
+    np.testing.assert_allclose(scaled.X.std(axis=0), 1)
+    np.savez(tmp_path / "toy.npz", X=data.X, y=np.array([-1, 1, 1]))
+    one = load_table(tmp_path / "toy.npz")
+    np.testing.assert_array_equal(standardize(one, target=False).y, [-1, 1, 1])
+    one.y[:] = 1.0
+    assert standardize(one, target=False).shape == (3, 2)  # a constant target is no trouble where it stays
 
 
 def test_csv(tmp_path):
