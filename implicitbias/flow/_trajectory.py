@@ -205,7 +205,7 @@ class Trajectory:
         """
         if self.loss == "squared":
             return self.beta.astype(np.float64)
-        with self._precision():
+        with self._precision(), np.errstate(invalid="ignore"):
             margin = np.where(self.margin > 0, self.margin, np.nan)
             ratio: NDArray[np.float64] = (self.beta / margin[:, None]).astype(np.float64)
         return ratio
