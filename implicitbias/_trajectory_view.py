@@ -136,7 +136,7 @@ def _cell(name: str, value: Any) -> str:
         return str(len(value))
     if name in ("l1_excess", "l2_excess", "path_distance"):
         return f"{value:.2e}"
-    return _text(value, 8)
+    return _text(value, 6)
 
 
 def _text(value: Any, digits: int) -> str:

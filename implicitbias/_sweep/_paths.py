@@ -15,6 +15,7 @@ from rich.table import Table
 
 from .._crosscheck import crosscheck, minimum_norms
 from .._report import TrajectoryReport
+from ..flow import Trajectory, gradient_flow
 from ._end_points import COLORS, MARKERS
 from ._run import Follower, Job, Sweep, run_jobs
 from ._tables import fitted, plain_table
@@ -27,6 +28,7 @@ _DESCENT_STEP = 1e-3
 _DESCENT_AGREEMENT = 0.1  # its error is of the first order in the step times the slopes, which are of order 10
 _DESCENT_ALPHA = "1"  # beyond some 3 this step is too long for the curvature, far below 1 it takes for ever
 _EXPENDABLE = ("solve", "train")
+_CURVE_POINTS = 61
 
 
 def path_sweep(
@@ -149,26 +151,44 @@ def draw_paths(figure: Any, reports: Sequence[TrajectoryReport], title: str) -> 
         index = depths.index(report.D)
         line, marker = ("-", "--", ":", "-.")[index % 4], MARKERS[index % len(MARKERS)]
         flow = report.trainer == "flow"
-        excess = (report.predicted.l1_excess, report.predicted.l2_excess)
-        for panel, curve, points in zip(panels, excess, _trained_excess(report), strict=True):
-            if flow:
-                label = rf"$D = {report.D:g}$, $\alpha = {report.alpha}$"
-                panel.loglog(report.accuracy, curve[: len(report.accuracy)], line, color=color, label=label)
+        if flow:
+            label = rf"$D = {report.D:g}$, $\alpha = {report.alpha}$"
+            path = _predicted_path(report)
+            for panel, curve in zip(panels, _excess(path.beta, report), strict=True):
+                panel.loglog(path.accuracy, curve, line, color=color, linewidth=1.2, label=label)
+        for panel, points in zip(panels, _excess(report.beta, report), strict=True):
             fill = "white" if flow else color
             panel.loglog(report.accuracy, points, marker, color=color, markerfacecolor=fill, markersize=4)
-    for panel, norm in zip(panels, ("\\ell_1", "\\ell_2"), strict=True):
+    for panel, norm in zip(panels, (r"$\ell_1$", r"squared $\ell_2$"), strict=True):
         panel.set_xlabel(r"accuracy $-\log L$")
-        panel.set_ylabel(f"excess ${norm}$ norm at margin 1")
+        panel.set_ylabel(f"excess of the {norm} norm at margin 1")
         panel.grid(which="major", color="0.92")
         panel.set_axisbelow(True)
     panels[1].legend(frameon=False, fontsize=8)
     figure.suptitle(textwrap.fill(title, 110), fontsize=10)
 
 
-def _trained_excess(report: TrajectoryReport) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of the trained predictors, in the measures of :class:`implicitbias.flow.Trajectory`."""
-    margins = (report.beta @ report.predicted.signed.T).min(axis=1)
-    scaled = report.beta / np.where(margins > 0, margins, np.nan)[:, None]
+def _predicted_path(report: TrajectoryReport) -> Trajectory:
+    """The prediction at more states than the training has."""
+    flow = report.predicted
+    marks = np.geomspace(report.accuracy[0], report.accuracy[-1], _CURVE_POINTS)[:-1]
+    return gradient_flow(
+        flow.X,
+        flow.y,
+        report.alpha,
+        report.D,
+        loss=report.loss,
+        w0=flow.w0,
+        until_accuracy=report.accuracy[-1],
+        save_at=marks,
+        throw=False,
+    )
+
+
+def _excess(beta: NDArray[np.float64], report: TrajectoryReport) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of the l1 and of the squared l2 norm at margin 1, ``(k,)``; nan where a sample is on the wrong side."""
+    margins = (beta @ report.predicted.signed.T).min(axis=1)
+    scaled = beta / np.where(margins > 0, margins, np.nan)[:, None]
     l1, l2 = report.minimum.l1.beta, report.minimum.l2.beta
     return (
         np.abs(scaled).sum(axis=1) / np.abs(l1).sum() - 1.0,

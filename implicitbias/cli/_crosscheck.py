@@ -78,8 +78,8 @@ def add_crosscheck(commands: Any) -> None:
     check.add_argument(
         "--data",
         metavar="FILE",
-        help=".csv (header line) or .npz (arrays X, y); for the squared loss columns and target are standardized "
-        "over the given rows, else labels are -1 and 1 (or 0 and 1) and the columns are taken as they are",
+        help=".csv (header line) or .npz (arrays X, y); columns and target are standardized over the given rows, "
+        "but not the labels -1 and 1 (or 0 and 1) that the other losses need",
     )
     check.add_argument("--target", metavar="COLUMN", help="column of the .csv file to predict (default: the last)")
     check.add_argument(
@@ -210,18 +210,13 @@ def _write_files(parts: list[_Part], options: argparse.Namespace, notes: Any) ->
 
 
 def _dataset(options: argparse.Namespace, loss: str) -> Dataset:
-    from ..data import diabetes, load_table, standardize
+    from ..data import diabetes, digits, load_table, standardize
 
     if options.data is None:
         if options.target is not None:
             raise InputError("argument --target: needs --data with a .csv file")
-        if loss == "squared":
-            return diabetes()
-        from ..data import digits
-
-        return digits(n_samples=_DIGITS_KEPT)
+        return diabetes() if loss == "squared" else digits(n_samples=_DIGITS_KEPT)
     try:
-        table = load_table(options.data, options.target)
-        return standardize(table) if loss == "squared" else table
+        return standardize(load_table(options.data, options.target), target=loss == "squared")
     except (OSError, ValueError) as error:
         raise InputError(f"argument --data: {error}") from error

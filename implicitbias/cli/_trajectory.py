@@ -52,6 +52,9 @@ def add_trajectory(commands: Any) -> None:
     parser.add_argument(
         "--target", metavar="COLUMN", help="column of the .csv file with the labels (default: last)"
     )
+    parser.add_argument(
+        "--standardize", action="store_true", help="shift and scale the columns of the file to mean 0, variance 1"
+    )
     parser.add_argument("--alpha", metavar="A", help="scale of initialization, of any size (default: 1)")
     parser.add_argument("--depth", metavar="D", help="depth, real, at least 2 (default: 2)")
     parser.add_argument("--loss", choices=LOSSES, help="loss (default: exponential)")
@@ -190,22 +193,19 @@ def _marks(texts: list[str] | None) -> int | list[str] | None:
 
 def _dataset(options: argparse.Namespace) -> Dataset:
     from .. import three_points
-    from ..data import diabetes, load_table
+    from ..data import diabetes, digits, load_table, standardize
 
     name = options.data or "three"
     if name not in _NAMED:
         try:
-            return load_table(name, options.target)
+            table = load_table(name, options.target)
+            return standardize(table, target=options.loss == "squared") if options.standardize else table
         except (OSError, ValueError) as error:
             raise InputError(f"argument --data: {error}") from error
     if options.target is not None:
         raise InputError("argument --target: needs --data with a .csv file")
-    if name == "diabetes":
-        return diabetes()
-    if name == "digits":
-        from ..data import digits
-
-        return digits()
+    if name in ("diabetes", "digits"):
+        return diabetes() if name == "diabetes" else digits()
     made: Dataset = getattr(three_points, "same_support" if name == "three" else name.replace("-", "_"))()
     return made
 
