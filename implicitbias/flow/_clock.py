@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,12 +31,16 @@ def log_rate(log_alpha: float, D: float, *, squared: bool) -> float:
     return math.log(2.0 * constant if squared else constant) + (D - 2.0) * log_alpha
 
 
-@dataclass(frozen=True)
 class Point:
-    """x, minus the logarithm of the mean slope of the loss, and its derivative in tau."""
+    """x, minus the logarithm of the mean slope of the loss, and its derivative in tau, computed if asked for."""
 
-    x: float
-    speed: float
+    def __init__(self, x: float, speed: Callable[[], float]) -> None:
+        self.x, self._compute = x, speed
+
+    @functools.cached_property
+    def speed(self) -> float:
+        """``dx / d tau``."""
+        return self._compute()
 
 
 class TimeIntegral:

@@ -145,12 +145,14 @@ class FloatFlow:
 
     def _point(self, pull: Pull, weights: Vector) -> Point:
         """Where the time integral is, and how fast x grows in tau."""
-        along = self._design.adjoint(pull.share)
-        if np.ndim(pull.stiffness) == 0:
-            speed = (weights * along) @ along
-        else:
-            speed = (pull.share * pull.stiffness) @ self._design.forward(weights * along)
-        return Point(-pull.log_slope, float(speed))
+
+        def speed() -> float:
+            along = self._design.adjoint(pull.share)
+            if np.ndim(pull.stiffness) == 0:
+                return float((weights * along) @ along)
+            return float((pull.share * pull.stiffness) @ self._design.forward(weights * along))
+
+        return Point(-pull.log_slope, speed)
 
     # ---- anchors ----
 
