@@ -18,13 +18,13 @@ LABELS = np.array([1.0, -1.0, 1.0])
 
 
 def curve(theta, depth):
-    """Predictor and its derivative at alpha = 1, as the textbook has them."""
+    """Predictor and its derivative at alpha = 1, without cancellation."""
     if depth == 2:
         return 2 * np.sinh(theta), 2 * np.cosh(theta)
     p = depth / (depth - 2)
     theta = np.clip(theta, -1 + 1e-12, 1 - 1e-12)  # trial points of the integrator may lie beyond
     low, high = 1 - theta, 1 + theta
-    return low**-p - high**-p, p * (low ** (-p - 1) + high ** (-p - 1))
+    return 2 * np.cosh(phi := np.arctanh(theta)) ** p * np.sinh(p * phi), p * (low ** (-p - 1) + high ** (-p - 1))
 
 
 def trajectory(A, depth, scale, mus):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from scipy.linalg import LinAlgError, solve_triangular
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
 from scipy.optimize import brentq, nnls
 
 from ..._result import ConvergenceError
@@ -42,6 +42,8 @@ _TIE = 1e-9
 """How near to tau, relatively, a margin counts as equal to it."""
 _BEHIND = 1e-12
 """How far below tau, relatively, a margin has to be to count: some hundred roundings."""
+_ILL = 1e-3
+"""Pivot of a Gram matrix of unit diagonal below which rows are factored rather than it."""
 _FLOOR = 1e-7
 """Relative error of the margins above which following gives up; rounding of theta near its bound is the cause."""
 
@@ -134,8 +136,9 @@ def flow_limit(
     Moroshko et al. (2020), Theorem 6, has ``argmin Q_mu s.t. margins >= 1`` as this limit under their Condition 5,
     the stability of support vectors, and leaves open what happens without it. The difference: along the minimizers
     of ``Q_mu`` a multiplier may fall as mu does; along the flow none can. While none has to, both agree. In
-    discrete form the limit is a chain of Bregman projections, ``argmin D_Q(v, v_k) s.t. A v >= tau_{k+1}``. See ``derivations/classification.py``. As ``mu -> inf`` it is the l2 max-margin predictor (in the norm
-    ``sum beta_i^2 / w0_i^{2(D-1)}``), without any condition.
+    discrete form the limit is a chain of Bregman projections, ``argmin D_Q(v, v_k) s.t. A v >= tau_{k+1}``. See
+    ``derivations/classification.py``. As ``mu -> inf`` it is the l2 max-margin predictor (in the norm ``sum
+    beta_i^2 / w0_i^{2(D-1)}``), without any condition.
     """
     problem = Margins(X, y)
     grid = np.atleast_1d(np.asarray(mus, dtype=np.float64))
@@ -228,10 +231,15 @@ class _Follower:
 
     def _solve(self, weight: Vector, right: Vector) -> Vector:
         """``G^{-1} right`` with ``G = A W A^T`` of the moving samples."""
-        R = np.linalg.qr((np.sqrt(weight) * self.rows[self.moving]).T, mode="r")
+        B = np.sqrt(weight) * self.rows[self.moving]
+        size = np.linalg.norm(B, axis=1)
+        B /= size[:, None]
         try:
-            return np.asarray(solve_triangular(R, solve_triangular(R, right, trans="T")))
-        except LinAlgError:
+            R = cholesky(B @ B.T)
+            if R.diagonal().min() < _ILL:
+                R = np.linalg.qr(B.T, mode="r")
+            return np.asarray(solve_triangular(R, solve_triangular(R, right / size, trans="T")) / size)
+        except (LinAlgError, ValueError):  # dependent rows, or weights beyond the range of floats
             return np.full(len(right), np.nan)
 
     def _speed(self, weight: Vector) -> Vector:
@@ -266,9 +274,11 @@ class _Follower:
 
     def _meet(self, crossings: list[tuple[int, bool]], tau: float) -> None:
         """Go to the first of the crossings and choose anew who moves."""
-        log_tau, sample, enters = min(
-            (self._root(sample, enters, tau), sample, enters) for sample, enters in crossings
-        )
+        log_tau, (sample, enters) = float(np.log(tau)), crossings[0]
+        for crossing in crossings:
+            root = self._root(*crossing, log_tau)
+            if root is not None:
+                log_tau, (sample, enters) = root, crossing
         if log_tau > np.log(self.tau):
             goal = float(np.exp(log_tau))
             landing = self._land(goal)
@@ -289,8 +299,8 @@ class _Follower:
         self.events += [FlowEvent(mu, n, "enters") for n in sorted(after - before)]
         self.events += [FlowEvent(mu, n, "leaves") for n in sorted(before - after)]
 
-    def _root(self, sample: int, enters: bool, tau: float) -> float:
-        """Logarithm of the tau of a crossing between now and `tau`."""
+    def _root(self, sample: int, enters: bool, end: float) -> float | None:
+        """Logarithm of the tau of a crossing between now and `end`; None if it comes later."""
         position = int(np.searchsorted(self.moving, sample))
 
         def signal(log_tau: float) -> float:
@@ -301,8 +311,10 @@ class _Follower:
             v, weight = self._at(landing.nu)
             return float(self.rows[sample] @ v) / goal - 1.0 if enters else float(self._speed(weight)[position])
 
-        start, end = float(np.log(self.tau)), float(np.log(tau))
-        return start if signal(start) <= 0.0 else float(brentq(signal, start, end, xtol=1e-13, rtol=1e-13))
+        start = float(np.log(self.tau))
+        if signal(start) <= 0.0:
+            return start
+        return float(brentq(signal, start, end, xtol=1e-13, rtol=1e-13)) if signal(end) <= 0.0 else None
 
 
 def _least_distance(rows: Vector) -> Vector:
