@@ -17,12 +17,20 @@ from ._dual_newton import Sweep
 from ._options import check_lengths, check_options
 from ._path import InterpolationPath, interpolation_path
 from ._standard_form import StandardForm
-from .margin import max_margin
+from .margin import Kink, MarginPath, max_margin, max_margin_path
 
 if TYPE_CHECKING:
     from ..regularizer import Regularizer
 
-__all__ = ["InterpolationPath", "interpolate", "interpolation_path", "max_margin"]
+__all__ = [
+    "InterpolationPath",
+    "Kink",
+    "MarginPath",
+    "interpolate",
+    "interpolation_path",
+    "max_margin",
+    "max_margin_path",
+]
 
 
 def interpolate(

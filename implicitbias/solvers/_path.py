@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-__all__ = ["InterpolationPath", "interpolation_path"]
+__all__ = ["InterpolationPath", "interpolation_path", "limits"]
 
 _PER_DECADE = 4
 """Points per decade of alpha^D where the grid is chosen here."""
@@ -153,7 +153,7 @@ def interpolation_path(
     original, prototype = prototype, form.regularizer(prototype)
     sweep = Sweep(form.problem, prototype, tol=tol, max_iterations=max_iterations)
     given: tuple[Any, ...]
-    rich, kernel = _limits(prototype)
+    rich, kernel = limits(prototype)
     if alphas is None:
         results = _adaptive(sweep, form, prototype, rich)
         k = float(prototype.homogeneity)
@@ -200,7 +200,7 @@ def interpolation_path(
     return path
 
 
-def _limits(reg: Q) -> tuple[L1, L2]:
+def limits(reg: Q) -> tuple[L1, L2]:
     """The norms that the end points minimize as alpha goes to 0 and to infinity."""
     k = float(reg.homogeneity)
     if reg.w0 is None:

@@ -35,6 +35,9 @@ __all__ = ["MarginSweep", "minimum_l2"]
 _ATTEMPT = 3
 """Changes of the support in an attempt at the end from a state on the way."""
 
+_QUADRATIC = 25.0
+"""Logarithm of how far ``alpha^D`` is above the kernel end where the regularizer is a quadratic to rounding."""
+
 
 class MarginSweep:
     """Max-margin predictors of one problem under one kind of regularizer.
@@ -49,7 +52,16 @@ class MarginSweep:
         Largest residual that counts as converged.
     max_iterations
         Limit on Newton steps, those of all visits together.
+
+    Attributes
+    ----------
+    A, targets
+        Rows of size one and their targets, equivalent to those of the problem.
+    last
+        The last solution, of these.
     """
+
+    last: State
 
     def __init__(self, problem: Margins, reg: Q | R, *, tol: float, max_iterations: int) -> None:
         self.problem, self.tol = problem, tol
@@ -58,6 +70,7 @@ class MarginSweep:
         weights = None if reg.w0 is None else reg.w0 ** (2.0 - 2.0 * float(reg.homogeneity))
         with np.errstate(over="ignore", under="ignore"):
             self.kernel, self._kernel_nu = kernel_end(self.A, self.targets, weights)
+        self.top = MarginFollower(self.A, self.targets, self.form.regularizer(reg), self.counter).top(self.kernel)
         self._kernel_weights = np.ones(self.A.shape[1]) if weights is None else weights
         self._state: State | None = None
 
@@ -66,19 +79,22 @@ class MarginSweep:
         before = self.counter.used
         inner = self.form.regularizer(reg)
         with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+            if (inner.log_alpha - self.top) * float(inner.homogeneity) > _QUADRATIC:
+                best, self.last = self._kernel_limit(reg)
+                return best
             best, state = self._solve(reg, inner)
             if not best.success:
                 other = self._from_linear_program(reg, inner)
                 if other is not None and _worst(other[0].residuals) < _worst(best.residuals):
                     best, state = other
+        self.last = state
         if best.success:
             self._state = state
         return replace(best, iterations=self.counter.used - before)
 
     def _solve(self, reg: Q | R, inner: Q | R) -> tuple[Result, State]:
         follower = MarginFollower(self.A, self.targets, inner, self.counter)
-        top = follower.top(self.kernel)
-        target = inner.log_alpha
+        top, target = self.top, inner.log_alpha
         early: list[tuple[Result, State]] = []
         tried: list[bytes] = []
         last: list[bytes] = [b""]
@@ -103,6 +119,16 @@ class MarginSweep:
         if found is not None:
             return found
         return self._judged(reg, Fit(state.beta, state.nu, Status.STALLED, 0)), state
+
+    def _kernel_limit(self, reg: Q | R) -> tuple[Result, State]:
+        """Where the regularizer is a quadratic to rounding; its multipliers may be below the range of floats."""
+        quadratic = L2(self._kernel_weights)
+        near = State(0.0, self.kernel, self._kernel_nu)
+        fit = _least(self.A, self.targets, quadratic, near, self.tol, self.counter.limit)
+        inner = self.form.regularizer(reg)
+        factor = float(np.asarray(inner.grad(fit.beta)) @ fit.beta) / (2.0 * float(quadratic(fit.beta)))
+        result = self._judged(reg, fit._replace(nu=fit.nu * factor))
+        return replace(result, info={"support": fit.nu > 0.0}), State(inner.log_alpha, fit.beta, fit.nu * factor)
 
     def _start(self, reg: Q | R, top: float) -> State:
         if self._state is not None:
@@ -164,9 +190,13 @@ def minimum_l2(problem: Margins, reg: L2, *, tol: float, max_iterations: int) ->
     form, A, targets, units = _moderate(problem, reg)
     with np.errstate(over="ignore", under="ignore"):
         beta, nu = kernel_end(A, targets, reg.weights)
-    fit = optimal_support(A, targets, reg, State(0.0, beta, nu), tol=tol, limit=max_iterations)
-    fit = Fit(beta, nu, Status.STALLED, 0) if fit is None else fit
+    fit = _least(A, targets, reg, State(0.0, beta, nu), tol, max_iterations)
     return judged(problem, reg, form, units, fit, tol, exhausted=False)
+
+
+def _least(A: Matrix, targets: Vector, reg: L2, near: State, tol: float, limit: int) -> Fit:
+    fit = optimal_support(A, targets, reg, near, tol=tol, limit=limit)
+    return Fit(near.beta, near.nu, Status.STALLED, 0) if fit is None else fit
 
 
 def _moderate(problem: Margins, reg: Q | R | L2) -> tuple[StandardForm, Matrix, Vector, Vector]:
@@ -193,13 +223,29 @@ def judged(
     )
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
         residuals = certificates.margin_residuals(problem, reg, plain.beta, plain.dual)
+        if residuals["stationarity"] > tol and np.isfinite(plain.beta).all():
+            # multipliers of badly scaled columns are better had from the predictor
+            dual = _multipliers(problem, reg, plain)
+            other = certificates.margin_residuals(problem, reg, plain.beta, dual)
+            if _worst(other) < _worst(residuals):
+                plain, residuals = replace(plain, dual=dual), other
     if _worst(residuals) <= tol:
         status = Status.CONVERGED
     elif not np.isfinite(plain.beta).all():
         status = Status.NON_FINITE
     else:
         status = Status.ITERATION_LIMIT if exhausted else Status.STALLED
-    return replace(plain, status=status, residuals=residuals, info={"support": plain.dual > 0.0})
+    return replace(plain, status=status, residuals=residuals, info={"support": fit.nu > 0.0})
+
+
+def _multipliers(problem: Margins, reg: Q | R | L2, found: Result) -> Vector:
+    """Those on the support that fit the predictor best."""
+    support = found.dual > 0.0
+    part = Interpolation(problem.signed[support], np.ones(np.count_nonzero(support)))
+    dual = np.zeros(len(support))
+    if support.any():
+        dual[support] = np.maximum(certificates.estimate_dual(part, reg, found.beta), 0.0)
+    return dual
 
 
 def _worst(residuals: Mapping[str, float]) -> float:

@@ -1,0 +1,170 @@
+"""Where support vectors change along the path in mu.
+
+With the support S held fixed the predictor with ``A_S beta = t_S`` is a smooth function of ``log mu``, and so are its
+multipliers and the other margins. S is right as long as the former are positive and the latter at least 1; the first
+of them to fail, on the way down, is a root of one smooth function, and tells how S goes on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+
+from .._continuation import State
+from ._active import Fit, fit_exactly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from ...regularizer import Q
+    from ._sweep import MarginSweep
+
+    Vector = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+__all__ = ["Kink", "find_kinks"]
+
+_ACCURACY = 1e-12
+"""Accuracy of ``log mu``, relative to the larger of it and 1."""
+_FAILS = 1e-11
+"""Negative multiplier, relative to the largest, or shortfall of a margin, that is more than rounding."""
+_LIMIT = 2000
+"""Newton steps for one solution on a fixed support."""
+
+
+class Kink(NamedTuple):
+    """A change of the support vectors, as mu falls.
+
+    Attributes
+    ----------
+    mu
+        Where: a float, or an mpmath number where that is beyond its range.
+    log_mu
+        Its natural logarithm.
+    sample
+        Which sample.
+    change
+        ``"enters"`` or ``"leaves"``.
+    """
+
+    mu: Any
+    log_mu: float
+    sample: int
+    change: str
+
+
+class _Track:
+    """Solutions on a fixed support, from one that is known on downwards."""
+
+    def __init__(self, sweep: MarginSweep, at: Callable[[float], Q], state: State, log_mu: float, support: Mask):
+        self.sweep, self.at, self.support = sweep, at, support
+        self.state, self.log_mu = state, log_mu
+
+    def fit(self, log_mu: float) -> Fit | None:
+        samples = np.flatnonzero(self.support)
+        sweep, reg = self.sweep, self.at(log_mu)
+        near = State(max(self.state.log_alpha, reg.log_alpha), self.state.beta, self.state.nu)
+        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+            fit = fit_exactly(sweep.A, sweep.targets, reg, samples, tol=sweep.tol, limit=_LIMIT, near=near)
+            if fit is None or not fit.status.success:
+                fit = fit_exactly(sweep.A, sweep.targets, reg, samples, tol=sweep.tol, limit=_LIMIT)
+        if fit is not None:
+            sweep.counter.used += fit.iterations
+        return fit if fit is not None and fit.status.success else None
+
+    def slack(self, fit: Fit) -> Vector:
+        """What must not be negative: multipliers of the support, excess margins of the others, relative."""
+        with np.errstate(under="ignore"):
+            margins = (self.sweep.A @ fit.beta) / self.sweep.targets - 1.0
+            return np.where(self.support, fit.nu / np.abs(fit.nu).max(), margins)
+
+
+def find_kinks(
+    sweep: MarginSweep, at: Callable[[float], Q], start: tuple[float, State, Mask], end: tuple[float, Mask]
+) -> Iterator[tuple[float, int, str]]:
+    """Changes of the support between two solutions, as ``log_mu, sample, change``, from the larger mu down.
+
+    Parameters
+    ----------
+    sweep
+        The problem.
+    at
+        The regularizer, in the units of the sweep, at a logarithm of mu.
+    start, end
+        Logarithm of mu, (solution) and support at both ends; the start is the larger one.
+    """
+    track = _Track(sweep, at, start[1], start[0], start[2].copy())
+    bottom, final = end
+    for _ in range(4 * len(final) + 20):
+        if np.array_equal(track.support, final):
+            return
+        event = _first_failure(track, bottom)
+        if event is None:
+            return
+        where, sample, fit = event
+        changes = _exchange(track, sample, fit)
+        for other, change in changes:
+            track.support[other] = change == "enters"
+            yield where, other, change
+        track.log_mu = where
+        track.state = State(at(where).log_alpha, fit.beta, np.maximum(fit.nu, 0.0))
+
+
+def _first_failure(track: _Track, bottom: float) -> tuple[float, int, Fit] | None:
+    """The largest ``log mu`` above `bottom` where the support of the track ceases to be right, and why."""
+    low = bottom
+    fit = track.fit(low)
+    top_fit = track.fit(track.log_mu)
+    if fit is None or top_fit is None:
+        return None
+    above = track.slack(top_fit)
+    found: tuple[float, int, Fit] | None = None
+    while True:
+        slack = track.slack(fit)
+        failing = np.flatnonzero(slack < -_FAILS)
+        if found is not None:
+            failing = failing[failing != found[1]]
+        if not failing.size:
+            return found
+        sample = int(failing[np.argmin(slack[failing])])
+        if above[sample] <= 0.0:
+            return track.log_mu, sample, top_fit  # it was about to
+        root = _root(track, sample, low)
+        at_root = None if root is None else track.fit(root)
+        if root is None or at_root is None:
+            return None
+        found, low, fit = (root, sample, at_root), root, at_root
+
+
+def _root(track: _Track, sample: int, low: float) -> float | None:
+    def function(log_mu: float) -> float:
+        fit = track.fit(log_mu)
+        if fit is None:
+            raise ArithmeticError
+        return float(track.slack(fit)[sample])
+
+    try:
+        return float(brentq(function, low, track.log_mu, xtol=_ACCURACY, rtol=_ACCURACY))
+    except ArithmeticError:
+        return None
+
+
+def _exchange(track: _Track, sample: int, fit: Fit) -> list[tuple[int, str]]:
+    """Changes of the support where one sample fails: it leaves, or it enters and, if it depends on others, for one."""
+    if track.support[sample]:
+        return [(sample, "leaves")]
+    A = track.sweep.A
+    samples = np.flatnonzero(track.support)
+    combination, *_ = np.linalg.lstsq(A[samples].T, A[sample], rcond=None)
+    rest = A[sample] - A[samples].T @ combination
+    if np.linalg.norm(rest) > 1e-10 * np.linalg.norm(A[sample]):
+        return [(sample, "enters")]
+    falls = combination > 0.0
+    if not falls.any():
+        return [(sample, "enters")]
+    lengths = np.where(falls, fit.nu[samples] / np.where(falls, combination, 1.0), np.inf)
+    return [(sample, "enters"), (int(samples[np.argmin(lengths)]), "leaves")]
