@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..regularizer import Q
 from ..solvers import interpolate, interpolation_path
+from ._checks import SPARSE, check_network, check_weights
 from ._least_squares import ReducedData, reduce_rows
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 __all__ = ["DiagonalNetworkRegressor", "ImplicitBiasRegressor", "end_points"]
-
-_SPARSE = ("csr", "csc", "coo")
 
 
 class DiagonalNetworkRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # untyped
@@ -55,26 +52,20 @@ class DiagonalNetworkRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             ``(N,)``, or ``(N, T)`` after fitting T outputs.
         """
         check_is_fitted(self)
-        samples = validate_data(self, X, accept_sparse=_SPARSE, dtype=np.float64, reset=False)
+        samples = validate_data(self, X, accept_sparse=SPARSE, dtype=np.float64, reset=False)
         predictions: Array = samples @ self.coef_.T + self.intercept_
         return predictions
 
     def _check_data(self, X: Any, y: Any, sample_weight: Any) -> tuple[Array, Array, Array | None, bool]:
         """Dense X ``(N, d)``, y ``(N, T)``, weights ``(N,)`` or None, and whether y came with a column axis."""
-        X, y = validate_data(self, X, y, accept_sparse=_SPARSE, dtype=np.float64, y_numeric=True, multi_output=True)
+        X, y = validate_data(self, X, y, accept_sparse=SPARSE, dtype=np.float64, y_numeric=True, multi_output=True)
         X = X.toarray() if sparse.issparse(X) else X
         y = np.asarray(y, dtype=np.float64)
-        weights = None if sample_weight is None else _check_weights(sample_weight, len(X))
+        weights = None if sample_weight is None else check_weights(sample_weight, len(X))
         return X, y if y.ndim == 2 else y[:, None], weights, y.ndim == 2
 
     def _check_parameters(self, d: int) -> None:
-        depth = self.depth
-        if not isinstance(depth, numbers.Real) or isinstance(depth, bool) or not 2.0 <= float(depth) < math.inf:
-            raise ValueError(f"depth must be a finite real number >= 2, got {depth!r}")
-        if self.w0 is not None and np.shape(self.w0) != (d,):
-            raise ValueError(f"w0 must have one entry per feature, ({d},), got shape {np.shape(self.w0)}")
-        if not isinstance(self.fit_intercept, bool | np.bool_):
-            raise ValueError(f"fit_intercept must be True or False, got {self.fit_intercept!r}")
+        check_network(self.depth, self.w0, self.fit_intercept, d)
 
     def _end_points(self, data: ReducedData, alphas: Sequence[Any]) -> tuple[Array, Array, NDArray[np.int64]]:
         return end_points(data, alphas, self.depth, self.w0, tol=self.tol, max_iterations=self.max_iter)
@@ -119,23 +110,6 @@ def end_points(
             )
             beta[:, j], multipliers[:, j], iterations[:, j] = path.beta, path.dual, max(path.iterations, 1)
     return beta, multipliers @ data.lift.T, iterations
-
-
-def _check_weights(sample_weight: ArrayLike, N: int) -> Array:
-    weights = np.asarray(sample_weight, dtype=np.float64)
-    if weights.ndim == 0:
-        weights = np.full(N, float(weights))
-    if weights.shape != (N,):
-        raise ValueError(
-            f"sample_weight must have one entry per sample, shape ({N},), got an array of shape {weights.shape}"
-        )
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0.0)))
-    if bad.size:
-        i = int(bad[0])
-        raise ValueError(f"sample_weight must be finite and not negative, got {weights[i]} at index {i}")
-    if not weights.any():
-        raise ValueError("sample_weight must have a positive entry, got zeros only")
-    return weights
 
 
 class ImplicitBiasRegressor(DiagonalNetworkRegressor):
