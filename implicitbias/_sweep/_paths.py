@@ -27,7 +27,7 @@ _DESCENT_ACCURACY = 10.0  # to which normalized gradient descent gets in a secon
 _DESCENT_STEP = 1e-3
 _DESCENT_AGREEMENT = 0.02  # its error is of the first order in the step, times slopes of order 10
 _DESCENT_ALPHA = "1"  # beyond some 3 this step is too long for the curvature, far below 1 it takes for ever
-_EXPENDABLE = ("solve", "train")
+_EXPENDABLE = ("solve", "train", "accuracy", "to Q_mu")  # columns a narrow terminal does without, in this order
 _CURVE_POINTS = 61
 
 
@@ -105,7 +105,7 @@ def path_table(reports: Sequence[TrajectoryReport], width: int = 80) -> Table:
 
 def _table(reports: Sequence[TrajectoryReport], without: Sequence[str]) -> Table:
     timed = [name for name in ("solve", "train") if name not in without]
-    names = ("D", "alpha", "trainer", "accuracy", "distance", "to l2", "to Q_mu", "to l1", *_EXPENDABLE, "")
+    names = ("D", "alpha", "trainer", "accuracy", "distance", "to l2", "to Q_mu", "to l1", "solve", "train", "")
     table = plain_table(
         "accuracy: -log loss reached. distance: largest relative one between trained and predicted predictors at "
         "the same accuracy. to l2, Q_mu, l1: from the last trained direction to the max-margin ones, mu = "

@@ -16,6 +16,7 @@ from ._input import (
     SUCCESS,
     InputError,
     depth_of,
+    note_labels,
     require_picture_format,
     require_writable,
     scale,
@@ -120,6 +121,7 @@ def _run(options: argparse.Namespace) -> int:
             require_picture_format(options.plot)
         check_device(options.device)
         for loss, data in chosen:
+            note_labels(data.y, loss, notes)
             if not quiet:
                 terminal.print(f"[bold]{data.name}[/]: {data.description}. {_job(loss)}")
             part = _Part(data, loss, _sweep(data, loss, list(scales.values()), depths, options, notes))

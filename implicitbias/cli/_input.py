@@ -18,6 +18,7 @@ __all__ = [
     "InputError",
     "depth_of",
     "digits_of",
+    "note_labels",
     "require_picture_format",
     "require_writable",
     "scale",
@@ -65,6 +66,12 @@ def scale(text: str) -> float:
     if not 0 < value < math.inf:
         raise InputError(f"argument --alpha: a positive number in the range of a float expected, got {text!r}")
     return value
+
+
+def note_labels(y: Any, loss: str, notes: Any) -> None:
+    """Say what becomes of labels 0 and 1."""
+    if loss != "squared" and set(y.tolist()) == {0.0, 1.0}:
+        notes.print("implicitbias: labels 0 and 1 are taken as -1 and 1", markup=False, highlight=False)
 
 
 def depth_of(flag: str, text: str) -> float:

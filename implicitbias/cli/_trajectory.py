@@ -19,6 +19,7 @@ from ._input import (
     InputError,
     depth_of,
     digits_of,
+    note_labels,
     require_picture_format,
     require_writable,
     write,
@@ -92,8 +93,7 @@ def _run(options: argparse.Namespace) -> int:
 
     terminal, notes = Console(), Console(stderr=True)
     data, ends = flow.pop("data"), {name: flow[name] for name in ("until_loss", "until_accuracy")}
-    if flow["loss"] != "squared" and set(np.unique(data.y)) == {0.0, 1.0}:
-        _say(notes, "labels 0 and 1 are taken as -1 and 1")
+    note_labels(data.y, flow["loss"], notes)
     if options.json != "-":
         _say(terminal, f"{data.name}: {data.description}", prefix="")
     try:
