@@ -251,14 +251,18 @@ class _Follower:
         nu = self.nu.copy()
         # a step taken in log tau keeps to the right magnitude
         nu[self.moving] += self._speed(self._at(nu)[1]) * self.tau * np.log(tau / self.tau)
-        best, least = nu, np.inf
-        for _ in range(12):
+        best, least, worse = nu, np.inf, 0
+        for _ in range(20):
             v, weight = self._at(nu)
             gap = tau - self.rows[self.moving] @ v
             error = float(np.max(np.abs(gap))) / tau
-            if not error < 0.5 * least:
+            worse += not error < 0.5 * least
+            if not np.isfinite(error) or worse > 2:
                 break
-            best, least = nu.copy(), error
+            if error < least:
+                best, least = nu.copy(), error
+            if error <= 1e-15:
+                break
             nu[self.moving] += self._solve(weight, gap)
         return _Landing(best, least) if least < _FLOOR else None
 
@@ -293,7 +297,10 @@ class _Follower:
         candidates = np.flatnonzero(tied)
         rate = _least_distance(np.sqrt(weight) * self.rows[candidates])
         before = set(self.moving.tolist())
-        self.moving = candidates[rate > _BEHIND * rate.max()]
+        moves = rate > _BEHIND * rate.max()
+        # a rate of zero that must rise, or the margin falls behind
+        moves |= enters & (candidates == sample)
+        self.moving = candidates[moves]
         after = set(self.moving.tolist())
         mu = 1.0 / (self.tau * self.unit)
         self.events += [FlowEvent(mu, n, "enters") for n in sorted(after - before)]
@@ -312,16 +319,25 @@ class _Follower:
             return float(self.rows[sample] @ v) / goal - 1.0 if enters else float(self._speed(weight)[position])
 
         start = float(np.log(self.tau))
-        if signal(start) <= 0.0:
-            return start
-        return float(brentq(signal, start, end, xtol=1e-13, rtol=1e-13)) if signal(end) <= 0.0 else None
+        if signal(end) > 0.0:
+            return None
+        if signal(start) <= (_TIE if enters else 0.0):
+            if not enters:
+                return start
+            # one that has just left has a margin of tau, to rounding: it may move away first and fall behind later
+            later = (start + (end - start) * 0.5**k for k in range(1, 12))
+            start = next((point for point in later if signal(point) > _BEHIND), start)
+            if start == float(np.log(self.tau)):
+                return start
+        return float(brentq(signal, start, end, xtol=1e-13, rtol=1e-13))
 
 
 def _least_distance(rows: Vector) -> Vector:
     """Multipliers of ``min |u|^2 s.t. rows u >= 1``, by nonnegative least squares (Lawson and Hanson, ch. 23)."""
     size = np.linalg.norm(rows, axis=1)
     least = float(size.min())
-    stacked = np.vstack([(rows / size[:, None]).T, least / size])
+    R = np.linalg.qr((rows / size[:, None]).T, mode="r")  # the columns of which have the same inner products
+    stacked = np.vstack([R, least / size])
     target = np.zeros(len(stacked))
     target[-1] = 1.0
     z = nnls(stacked, target)[0]
