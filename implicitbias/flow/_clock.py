@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,11 @@ __all__ = ["Point", "TimeIntegral", "log_rate"]
 
 _SHORT = 1.0
 """Growth of x over a step up to which ``e^x`` is integrated in tau; beyond, ``d tau / dx`` is the smooth factor."""
+_EVEN = 1.05
+"""Ratio of the slopes of x at the ends of a step up to which it is integrated as it stands."""
+_STILL = 1e-8
+"""Growth of x that is nothing in ``e^x``, whatever its slopes."""
+_DEEPEST = 20
 _HORIZON = 40.0
 """What lies farther behind in x is nothing in float64: ``e^-40``."""
 _GAUSS = np.polynomial.legendre.leggauss(16)
@@ -48,35 +54,60 @@ class TimeIntegral:
 
     Between two points x(tau) is the cubic that fits both and their slopes where x grows little. Where it grows
     much, ``f = d tau / dx`` is a power of x that fits both, times a quadratic that makes its integral the step in
-    tau; so steps of any length will do. Only the last stretch of x counts, and a step is integrated when it is
-    asked for.
+    tau; so steps of any length will do. Where the slopes differ too much for that, a point is asked for in the
+    middle. Only the last stretch of x counts, and a step is integrated when it is asked for.
     """
 
     def __init__(self, log_constant: float, log_time: float, start: Point) -> None:
         self._log_constant, self._base, self._last = log_constant, log_time, start
-        self._steps: list[tuple[float, Point, Point]] = []
+        self._steps: list[_Step] = []
 
-    def after(self, length: float, point: Point) -> float:
-        """``log t`` at a point that lies `length` in tau beyond the last one."""
-        for step in self._steps:
-            self._base = float(np.logaddexp(self._base, self._log_integral(*step)))
-        self._steps.clear()
+    def after(self, length: float, point: Point, inside: Callable[[float], Point]) -> float:
+        """``log t`` at a point that lies `length` in tau beyond the last one.
+
+        `inside` gives the points between, by their distance from the last one.
+        """
+        self.settle()
         if length <= 0.0:
             return self._base
-        return float(np.logaddexp(self._base, self._log_integral(length, self._last, point)))
+        return float(np.logaddexp(self._base, self._log_integral(_Step(length, self._last, point, inside))))
 
-    def add(self, length: float, point: Point) -> None:
-        """Go on to a point."""
-        self._steps.append((length, self._last, point))
+    def add(self, length: float, point: Point, inside: Callable[[float], Point]) -> None:
+        """Go on to a point; `inside` is kept until :meth:`settle`."""
+        self._steps.append(_Step(length, self._last, point, inside))
         self._last = point
-        while len(self._steps) > 1 and self._steps[0][2].x < point.x - _HORIZON:
+        while len(self._steps) > 1 and self._steps[0].end.x < point.x - _HORIZON:
             del self._steps[0]
             self._base = -math.inf  # nothing next to what follows
 
-    def _log_integral(self, length: float, start: Point, end: Point) -> float:
-        short = end.x - start.x < _SHORT
-        whole = _in_tau(length, start, end) if short else _in_x(length, start, end)
+    def settle(self) -> None:
+        """Integrate the steps that count; points inside them are not asked for any more."""
+        for step in self._steps:
+            self._base = float(np.logaddexp(self._base, self._log_integral(step)))
+        self._steps.clear()
+
+    def _log_integral(self, step: _Step, depth: int = 0) -> float:
+        length, start, end = step.length, step.start, step.end
+        growth = end.x - start.x
+        if depth < _DEEPEST and growth > _STILL and not start.speed < _EVEN * end.speed < _EVEN**2 * start.speed:
+            half = 0.5 * length
+            middle = step.inside(half)
+            halves = (
+                _Step(half, start, middle, step.inside),
+                _Step(half, middle, end, lambda offset: step.inside(half + offset)),
+            )
+            first, second = (self._log_integral(part, depth + 1) for part in halves)
+            return float(np.logaddexp(first, second))
+        whole = _in_tau(length, start, end) if growth < _SHORT else _in_x(length, start, end)
         return end.x + math.log(whole) - self._log_constant
+
+
+@dataclass(frozen=True)
+class _Step:
+    length: float
+    start: Point
+    end: Point
+    inside: Callable[[float], Point]
 
 
 def _in_tau(length: float, start: Point, end: Point) -> float:

@@ -103,7 +103,7 @@ class FloatFlow:
         self._log_constant = log_rate(reg.log_alpha, float(reg.D), squared=self._loss is None)
         self._start_time = -math.inf if start is None else float(start.log_time)
         self._time: TimeIntegral | None = None
-        self._pending: tuple[float, Point] | None = None
+        self._pending: tuple[float, Point, Callable[[float], Point]] | None = None
         self._reached = self._before = self._passed = 0.0
         self._length, self._seen_size = 0.0, math.inf
         self._called = time.perf_counter()
@@ -154,17 +154,31 @@ class FloatFlow:
 
         return Point(-pull.log_slope, speed)
 
+    def _inside(self) -> Callable[[float], Point]:
+        """Points of the last step, by their distance from its start."""
+        if self._reached == self._before:
+            return lambda _: self._point(self._pull, self._weights)
+        dense, start = self._solver.dense_output(), self._before
+
+        def point(offset: float) -> Point:
+            beta, weights, _ = self._curve(self._design.adjoint(dense(start + offset)))
+            return self._point(self._pull_at(beta), weights)
+
+        return point
+
     # ---- anchors ----
 
     def _anchor(self, moved: Vector, first_step: float | None = None) -> None:
         """Start LSODA anew from ``nu + moved``."""
+        self._commit()
+        if self._time is not None:
+            self._time.settle()  # points inside steps are those of this anchor
         if moved.any():
             theta = self._design.adjoint(moved)
             beta = self._curve(theta)[0]
             self._residual = self._residual_at(moved, beta)
             self._curve.move(theta)
             self._nu = self._nu + moved
-        self._commit()
         self.info["restarts"] += 1
         self._moved, self._reached, self._before, self._slack = np.zeros_like(self._nu), 0.0, 0.0, 1.0
         self._size = float(np.linalg.norm(self._residual))
@@ -225,7 +239,7 @@ class FloatFlow:
         else:
             pull = self._pull_at(beta)
             accuracy = pull.accuracy
-            log_time = self._time.after(length, self._point(pull, weights))
+            log_time = self._time.after(length, self._point(pull, weights), self._inside())
         return State(self._nu + moved, accuracy, log_time, beta)
 
     def advance_to(self, accuracy: float) -> State:
@@ -266,7 +280,7 @@ class FloatFlow:
         self._length = length
         self._moved, self._reached, self._slack = solver.y.copy(), float(solver.t), self._seen_slack
         if self._time is not None:
-            self._pending = length, self._point(self._pull, self._weights)
+            self._pending = length, self._point(self._pull, self._weights), self._inside()
         if self._on_step is not None and time.perf_counter() - self._called > _CALLBACK_SECONDS:
             self._called = time.perf_counter()
             self._on_step(self.state)
