@@ -161,7 +161,7 @@ class DigitsFlow:
         FlowStopped
             If it cannot get there.
         """
-        target = mpmath.mpf(accuracy)
+        target = mpmath.mpmathify(accuracy)  # mpf() would round it to the precision in force
         if not target >= self.state.accuracy:
             raise ValueError(
                 f"accuracy must not be below that of the present state, {mpmath.nstr(self.state.accuracy, 15)}, "
@@ -289,16 +289,15 @@ class DigitsFlow:
     def _accepted(self, tables: Radau, stages: Stages, h: Any, rates: list[Any], errors: list[float]) -> Segment:
         number, system = self._number, self._system
         accuracies = [number.settled(system.accuracy(point.margins)) for point in stages.points]
-        growth = np.einsum(
-            "jn,jnl,jl->j", *(lambda p: (p, stages.kernels, p))(np.array([[float(v) for v in r] for r in stages.p]))
-        )
         unknown = number.times(tables.coefficients, stages.unknown)
         largest = np.array([[float(v) for v in row] for row in stages.unknown])
         weights = 1.0 / (1.0 + np.abs(largest).max(axis=0))
         if not system.squared:
             weights = np.maximum(weights, np.exp(largest.max(axis=0)))
         end = Moment([number.settled(v) for v in stages.nu[-1]], accuracies[-1], None, stages.points[-1])
-        scale = min(float(stages.scale), 1e300)
+        log_slopes = np.array([float(number.log(h * r)) for r in rates])
+        # k = 1 for the exponential loss, mean force over loss for the logistic one
+        ratios = np.array([float(1 / system.gain(v.margins, p)) for v, p in zip(stages.points, stages.p, strict=True)])
         draft = Segment(
             self._now,
             end,
@@ -308,10 +307,10 @@ class DigitsFlow:
             weights,
             tables.nodes_floats,
             accuracies,
-            tables.coefficients_floats @ growth,
-            scale,
+            tables.coefficients_floats @ log_slopes,
+            tables.coefficients_floats @ ratios,
         )
-        log_time = draft.log_time(system, number.number(1), end.point)
+        log_time = draft.log_time(system, number.number(1), end.accuracy)
         gained = h * sum((w * r for w, r in zip(tables.weights, rates, strict=True)), system.zero)
         self._integrated = number.settled(self._integrated + gained)
         drift = abs(float((self._integrated - end.accuracy) / max(abs(end.accuracy), 1)))

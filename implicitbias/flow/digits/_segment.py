@@ -23,6 +23,8 @@ __all__ = ["Moment", "Segment", "extrapolated"]
 _INNER, _OUTER = leggauss(16), leggauss(80)
 _DROP = 50.0
 """What is smaller by e to this power does not count in an integral to 15 digits."""
+_MOST = 600.0
+"""Logarithm of a slope so large that the integral is lost in its logarithm; larger ones might overflow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +51,9 @@ class Segment:
         How much the entries of `unknown` count, ``(N,)``.
     nodes, accuracies
         Where on ``(0, 1]`` the accuracy is known, and the accuracy there.
-    growth, scale
-        Slope of ``log dt/d tau`` on ``[0, 1]`` over `scale`: Legendre coefficients in float64.
+    log_slopes, ratios
+        Legendre coefficients, in float64, of the logarithm of the slope of the accuracy on ``[0, 1]``, and of the
+        loss over the mean force, which is 1 for the exponential loss.
     """
 
     start: Moment
@@ -61,8 +64,8 @@ class Segment:
     weights: Floats
     nodes: Floats
     accuracies: list[Any]
-    growth: Floats
-    scale: float
+    log_slopes: Floats
+    ratios: Floats
 
     def nu(self, system: System, x: Any) -> list[Any]:
         """Dual point at ``x in [0, 1]``."""
@@ -81,7 +84,7 @@ class Segment:
             accuracy = number.settled(system.accuracy(point.margins))
             excess = accuracy - target
             if abs(excess) <= tolerance * abs(target):
-                time = self.log_time(system, x, point)
+                time = self.log_time(system, x, accuracy)
                 return Moment(nu, accuracy, time, point)
             if excess > 0:
                 high = min(high, x)
@@ -99,11 +102,14 @@ class Segment:
         # beyond the node, which counts as such for its accuracy as rounded
         return low, min(1.0, float(self.nodes[above]) * (1 + 1e-12))
 
-    def log_time(self, system: System, x: Any, point: Point) -> Any:
-        """Logarithm of the flow's time at `x`, where the trajectory is at `point`."""
+    def log_time(self, system: System, x: Any, accuracy: Any) -> Any:
+        """Logarithm of the flow's time at `x`, where the trajectory has `accuracy`."""
         number = system.number
-        passed = number.log(self.h) + system.log_pace(point.margins)
-        passed += number.log(x) if system.squared else number.log(number.number(self._integral(float(x))))
+        passed = number.log(self.h) - system.log_rate
+        if system.squared:
+            passed += number.log(x)
+        else:
+            passed += accuracy + number.log(number.number(self._integral(float(x))))
         before = self.start.log_time
         if before is None:
             return number.settled(passed)
@@ -111,11 +117,12 @@ class Segment:
         return number.settled(top + number.log(number.exp(before - top) + number.exp(passed - top)))
 
     def _integral(self, x: float) -> float:
-        """``int_0^x e^{E(u) - E(x)} du`` for the logarithm E of the pace."""
+        """``int_0^x r e^{gamma(u) - gamma(x)} du``, gamma the accuracy, r the loss over the mean force."""
 
         def drop(u: Floats) -> Floats:
             v = x - np.multiply.outer(u, 0.5 * (_INNER[0] + 1.0))
-            return self.scale * u * (legval(2.0 * v - 1.0, self.growth) @ (0.5 * _INNER[1]))
+            slope = np.exp(np.minimum(legval(2.0 * v - 1.0, self.log_slopes), _MOST))
+            return u * (slope @ (0.5 * _INNER[1]))
 
         reach = np.array([x])
         for _ in range(200):  # the slope is positive, so what is further away than this has no weight
@@ -124,7 +131,8 @@ class Segment:
                 break
             reach = reach * max(0.2, 1.1 * _DROP / fall)
         u = 0.5 * (_OUTER[0] + 1.0) * reach
-        return float(0.5 * reach[0] * (_OUTER[1] @ np.exp(-drop(u))))
+        ratio = legval(2.0 * (x - u) - 1.0, self.ratios)
+        return float(0.5 * reach[0] * (_OUTER[1] @ (ratio * np.exp(-drop(u)))))
 
 
 def accuracy_slope(system: System, point: Point) -> Any:

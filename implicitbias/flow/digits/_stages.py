@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import lu_factor, lu_solve
+from scipy.linalg.lapack import dgetrf, dgetrs
 
 from ._system import OutOfDomain
 
@@ -51,8 +51,6 @@ class Stages:
         Values there.
     scale
         ``max |h G|`` over the nodes, at least 1.
-    kernels
-        ``h G / scale`` in float64, ``(s, N, N)``; rows carry the slopes of the loss.
     evaluations
         How often the right-hand side was evaluated.
     """
@@ -62,7 +60,6 @@ class Stages:
     nu: Rows
     points: list[Point]
     scale: Any
-    kernels: Floats
     evaluations: int
 
 
@@ -86,8 +83,7 @@ def solve(system: System, tables: Radau, nu: list[Any], h: Any, start: Rows, tol
         residual, size = _residual(system, unknown, p, points)
         error = float(size / tolerance) if size < tolerance * 1e300 else np.inf
         if error <= 1.0:
-            kernels, scale = (linear or _Linear(system, tables, h, p, points)).kernels_and_scale()
-            return Stages(unknown, p, stages, points, scale, kernels, iteration * tables.s)
+            return Stages(unknown, p, stages, points, _scale(system, h, points), iteration * tables.s)
         if not np.isfinite(float(size)):
             raise NotSolved
         failures += error > 0.3 * best
@@ -145,21 +141,27 @@ def _moved(system: System, unknown: Rows, change: Floats, unit: Any) -> Rows:
     return out
 
 
+def _influence(system: System, h: Any, points: list[Point]) -> Rows:
+    sizes = [c * c for c in system.column_sizes.tolist()]
+    return [[h * w * c for w, c in zip(point.weights, sizes, strict=True)] for point in points]
+
+
+def _scale(system: System, h: Any, points: list[Point]) -> Any:
+    largest = max(max(row) for row in _influence(system, h, points))
+    return system.number.settled(largest) if largest > 1 else system.number.number(1)
+
+
 class _Linear:
     """The linearized equations at some values of the unknowns, factored."""
 
     def __init__(self, system: System, tables: Radau, h: Any, p: Rows, points: list[Point]) -> None:
-        sizes = [c * c for c in system.column_sizes.tolist()]
-        influence = [[h * w * c for w, c in zip(point.weights, sizes, strict=True)] for point in points]
-        scale = max(max(row) for row in influence)
-        self._scale = system.number.settled(scale) if scale > 1 else system.number.number(1)
-        weights = np.array([[float(v / self._scale) for v in row] for row in influence])
+        scale = _scale(system, h, points)
+        weights = np.array([[float(v / scale) for v in row] for row in _influence(system, h, points)])
         self._kernels = np.einsum("ni,ji,li->jnl", system.unit_rows, weights, system.unit_rows, optimize=True)
         if system.logistic:
             self._kernels *= np.array([system.slopes(point.margins) for point in points])[:, :, None]
-        self._number = system.number
         # 1/scale may be below the smallest float; it then counts only where there is nothing else
-        self._inverse = max(float(1 / self._scale), 1e-250)
+        self._inverse = max(float(1 / scale), 1e-250)
         self._free = system.squared
         self._matrix = tables.matrix_floats
         s, N = weights.shape[0], system.N
@@ -170,10 +172,9 @@ class _Linear:
             self._p = np.array([[float(v) for v in row] for row in p])
             self._active = np.any(self._p > _NEGLIGIBLE, axis=0)
             self._damping = 1.0 / (self._p + self._inverse)
-        self._lu = lu_factor(self._assembled(s), check_finite=False)
-
-    def kernels_and_scale(self) -> tuple[Floats, Any]:
-        return self._kernels, self._scale
+        self._lu, self._pivots, singular = dgetrf(self._assembled(s), overwrite_a=True)
+        if singular:
+            raise NotSolved
 
     def _assembled(self, s: int) -> Floats:
         on = self._active
@@ -197,9 +198,9 @@ class _Linear:
         right = -np.array([[float(v / unit) for v in row] for row in residual])
         s, on = len(residual), self._active
         n = int(on.sum())
-        full = np.zeros(len(self._lu[1]))
+        full = np.zeros(len(self._pivots))
         full[: s * n] = (right[:, on] * self._inverse).ravel()
-        solution = lu_solve(self._lu, full, check_finite=False)
+        solution, _ = dgetrs(self._lu, self._pivots, full)
         change = np.zeros_like(right)
         change[:, on] = solution[: s * n].reshape(s, n) * self._damping[:, on]
         if not on.all():

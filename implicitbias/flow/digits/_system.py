@@ -224,12 +224,6 @@ class System:
         forces = self.log_sum([self._log_force(m) for m in margins])
         return self.number.exp(forces - self.log_sum([self._log_of_term(m) for m in margins]))
 
-    def log_pace(self, margins: list[Any]) -> Any:
-        """``log dt/d tau``."""
-        if self.squared:
-            return -self.log_rate
-        return self.number.log(self.zero + self.N) - self.log_sum(self.targets_of(margins)) - self.log_rate
-
 
 def log2(number: Arithmetic, x: Any) -> float:
     """Binary logarithm of a nonnegative number of any size, to a few digits; ``-1e9`` for zero."""
