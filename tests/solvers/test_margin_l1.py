@@ -1,5 +1,6 @@
 """Maximum l1 margins against linear and conic programs on the problem as it is written, and brute force."""
 
+import doctest
 import itertools
 import math
 
@@ -66,6 +67,7 @@ def test_optimal_and_unique(N, d, weighted):
     assert solutions.residual < 1e-13
     np.testing.assert_array_equal(solutions.support, result.beta != 0.0)
     np.testing.assert_array_equal(solutions.tight, result.dual > 0.0)
+    np.testing.assert_array_equal(solutions.tight, result.info["support"])
     assert solutions.support.sum() == solutions.tight.sum()  # a vertex of data in general position
     for bound in (*solutions.bounds(), *solutions.vertices()):
         np.testing.assert_array_equal(bound, result.beta)
@@ -253,6 +255,22 @@ def test_many_features():
     solutions = max_margin_solutions(X, y)
     assert solutions.dimension == 2
     np.testing.assert_allclose(solutions.limit()[0][1000:], 1 / 3, rtol=1e-13)
+
+
+def test_nearly_inseparable():
+    """The margin is that of the difference of two samples, by hand: beta = (1 + t, -t, 0) with t eps = 2."""
+    for eps in (2.0**-10, 2.0**-17):
+        X = np.array([[1.0, 1.0, 0.3], [1.0, 1.0 + eps, 0.3 - eps / 4]])
+        result = minimum_l1(Margins(X, [1, -1]), L1(), tol=1e-9)
+        assert result.success
+        np.testing.assert_allclose(result.beta, [1 + 2 / eps, -2 / eps, 0.0], rtol=1e-9)
+
+
+def test_documentation():
+    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner()
+    for example in finder.find(max_margin_solutions, globs={"max_margin_solutions": max_margin_solutions}):
+        runner.run(example)
+    assert runner.summarize(verbose=False) == (0, 4)
 
 
 def test_refusals():

@@ -50,7 +50,8 @@ def minimum_l1(problem: Margins, reg: L1, *, tol: float = 1e-9) -> Result:
     -------
     Result
         ``dual (N,)``: multipliers ``nu >= 0``, positive on every row whose margin is 1 in all solutions.
-        ``info["solutions"]``: all solutions, as :class:`L1Solutions`.
+        ``info["solutions"]``: all solutions, as :class:`L1Solutions`; ``info["support"]``: the support vectors,
+        rows with ``nu_n > 0``.
         Residuals: ``primal``, by how much a margin falls short of 1, over ``sum_i |A_ni beta_i|``; ``dual``, by how
         much ``|A^T nu|`` exceeds the weights, relative; ``gap`` between ``sum w |beta|`` and ``sum nu``, relative;
         ``selection``, that of the choice by entropy, where there is one.
@@ -74,7 +75,12 @@ def minimum_l1(problem: Margins, reg: L1, *, tol: float = 1e-9) -> Result:
     if not solutions.unique:
         residuals["selection"] = choice
     status = Status.CONVERGED if max(residuals.values()) <= tol else Status.STALLED
-    info = {"solutions": solutions, "unique": solutions.unique, "dimension": solutions.dimension}
+    info = {
+        "support": solutions.dual > 0.0,
+        "solutions": solutions,
+        "unique": solutions.unique,
+        "dimension": solutions.dimension,
+    }
     return Result(beta, status, residuals, iterations=programs, dual=solutions.dual, value=value, info=info)
 
 
@@ -96,6 +102,18 @@ def max_margin_solutions(X: ArrayLike, y: ArrayLike, weights: ArrayLike | None =
         If the samples cannot be separated; its ``certificate`` proves it.
     TypeError, ValueError
         If an argument is invalid.
+
+    Examples
+    --------
+    Either of two equal features will do, and everything between:
+
+    >>> solutions = max_margin_solutions([[1.0, 1.0, 0.0], [-1.0, -1.0, 1.0]], [1, -1])
+    >>> solutions.dimension
+    1
+    >>> solutions.vertices().tolist()
+    [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
+    >>> solutions.limit()[0].round(12).tolist()
+    [0.5, 0.5, 0.0]
     """
     reg, problem = L1(weights), Margins(X, y)
     if reg.weights is not None and reg.weights.shape != (problem.shape[1],):

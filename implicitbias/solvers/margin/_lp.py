@@ -103,6 +103,7 @@ def minimum_lp(
     Returns
     -------
     Result
+        ``info["support"]``: the support vectors, rows with ``nu_n > 0``.
         ``info["global"]``: True where all vertices were tried, so that `beta` is a global minimum (one of them);
         False where it is the best of the stationary points that reweighted l1 norms lead to, from the maximum l1
         margin, a small l2 norm and random weights.
@@ -148,6 +149,7 @@ def minimum_lp(
     residuals = _residuals(problem, reg, best)
     status = Status.CONVERGED if max(residuals.values()) <= tol else Status.STALLED
     info = {
+        "support": best.dual > 0.0,
         "global": everything,
         "stationary_points": points,
         "local_minima": tuple(point for point in points if point.local_minimum),
