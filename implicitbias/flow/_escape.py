@@ -57,8 +57,8 @@ def saddle_escape(
     r"""Time after which the loss has fallen by a fraction, measured and to leading order in a small alpha.
 
     Near zero the loss pulls with its gradient at zero, ``theta = t g`` with ``g_i = c |x_i^T y|`` for the squared
-    loss (``c = 8`` at D = 2, ``2 D (D-2) alpha^(D-2)`` beyond). Coordinate i stays small until theta_i gets to where
-    its curve does not: ``log(1/(alpha w0_i)^2)`` at D = 2, the end ``w0_i^(2-D)`` of the domain beyond. So
+    loss (``c = 8`` at D = 2, ``2 D (D-2) alpha^(D-2)`` beyond). Coordinate i stays small until theta_i gets to
+    where its curve does not: ``log(1/(alpha w0_i)^2)`` at D = 2, the end ``w0_i^(2-D)`` of the domain beyond. So
 
     ``t ~ min_i log(1/(alpha w0_i)^2) / (8 |x_i^T y|)`` and ``t ~ min_i (alpha w0_i)^(2-D) / (2D(D-2) |x_i^T y|)``.
 

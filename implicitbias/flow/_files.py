@@ -49,10 +49,8 @@ def write(trajectory: Trajectory, path: Path) -> None:
     beside.replace(path)
 
 
-def read(path: Path) -> Trajectory:
-    """Read what :func:`write` wrote."""
-    from ._trajectory import Trajectory
-
+def read(path: Path) -> dict[str, Any]:
+    """Attributes of what :func:`write` wrote."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
@@ -70,18 +68,14 @@ def read(path: Path) -> Trajectory:
     way, what = kind.split()
     scale = {"float": float.fromhex, "mpf": _number, "fraction": Fraction, "text": str}[what](text)
     make = Q.from_log_alpha if way == "log" else Q
-    return Trajectory(
-        X=arrays["X"],
-        y=arrays["y"],
-        reg=make(scale, int(depth) if depth == int(depth) else depth, arrays.get("w0")),
-        loss=header["loss"],
+    return {
+        "X": arrays["X"],
+        "y": arrays["y"],
+        "reg": make(scale, int(depth) if depth == int(depth) else depth, arrays.get("w0")),
+        "status": Status[header["status"]],
         **numbers,
-        status=Status[header["status"]],
-        digits=digits,
-        steps=header["steps"],
-        seconds=header["seconds"],
-        info=header["info"],
-    )
+        **{name: header[name] for name in ("loss", "digits", "steps", "seconds", "info")},
+    }
 
 
 def _scale_text(reg: Q) -> tuple[str, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from .._result import ConvergenceError, Status
 from ..regularizer import L1, L2, Q
+from ._numbers import Numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,8 +115,9 @@ class Trajectory:
     @property
     def log10_loss(self) -> NDArray[Any]:
         """Decimal logarithm of the loss, ``(k,)``."""
-        with self._precision():
-            return self._real(-self.accuracy / self._log(10))
+        numbers = self._numbers
+        with numbers.precision():
+            return numbers.rounded(-self.accuracy / numbers.log(10))
 
     @property
     def log_mu(self) -> NDArray[np.float64]:
@@ -140,15 +141,15 @@ class Trajectory:
     def _weights(self) -> tuple[NDArray[Any], NDArray[Any]]:
         from ._weights import network_weights
 
-        with self._precision():
+        with self._numbers.precision():
             return network_weights(self.reg, self.beta, exact=self.digits is not None)
 
     @functools.cached_property
     def direction(self) -> NDArray[Any]:
         """``beta / ||beta||_2``, ``(k, d)``; 0 where beta is."""
-        with self._precision():
-            norm = self._norm(self.beta)
-            return self._real(self.beta / np.where(norm == 0, 1, norm)[:, None])
+        numbers = self._numbers
+        with numbers.precision():
+            return numbers.rounded(self.beta / numbers.norms(self.beta))
 
     @property
     def signed(self) -> NDArray[np.float64]:
@@ -159,9 +160,9 @@ class Trajectory:
     @functools.cached_property
     def margins(self) -> NDArray[Any]:
         """``y_n <x_n, beta>``, ``(k, N)``."""
-        signed = self.signed
-        with self._precision():
-            return self._real(self.beta @ (signed.T if self.digits is None else self._exactly(signed.T)))
+        signed, numbers = self.signed, self._numbers
+        with numbers.precision():
+            return numbers.rounded(self.beta @ numbers.exactly(signed.T))
 
     @property
     def margin(self) -> NDArray[Any]:
@@ -172,21 +173,21 @@ class Trajectory:
     @functools.cached_property
     def normalized_margins(self) -> NDArray[Any]:
         """Margins over ``||beta||_2``, ``(k, N)``."""
-        with self._precision():
-            norm = self._norm(self.beta)
-            return self._real(self.margins / np.where(norm == 0, 1, norm)[:, None])
+        numbers = self._numbers
+        with numbers.precision():
+            return numbers.rounded(self.margins / numbers.norms(self.beta))
 
     @functools.cached_property
     def softmax(self) -> NDArray[Any]:
         """Shares ``p_n`` of the samples in the slope of the loss, ``(k, N)``, which the dual moves along."""
-        margins = self.margins
-        with self._precision():
+        margins, numbers = self.margins, self._numbers
+        with numbers.precision():
             if self.loss == "logistic":
                 large = np.maximum(margins, 0)  # sigmoid(-m) = e^-max(m, 0) / (1 + e^-|m|)
-                shares = self._exp(np.min(large, axis=1)[:, None] - large) / (1 + self._exp(-abs(margins)))
+                shares = numbers.exp(np.min(large, axis=1)[:, None] - large) / (1 + numbers.exp(-abs(margins)))
             else:
-                shares = self._exp(np.min(margins, axis=1)[:, None] - margins)
-            return self._real(shares / shares.sum(axis=1)[:, None])
+                shares = numbers.exp(np.min(margins, axis=1)[:, None] - margins)
+            return numbers.rounded(shares / shares.sum(axis=1)[:, None])
 
     @property
     def support(self) -> NDArray[np.bool_]:
@@ -205,7 +206,7 @@ class Trajectory:
         """
         if self.loss == "squared":
             return self.beta.astype(np.float64)
-        with self._precision(), np.errstate(invalid="ignore"):
+        with self._numbers.precision(), np.errstate(invalid="ignore"):
             margin = np.where(self.margin > 0, self.margin, np.nan)
             ratio: NDArray[np.float64] = (self.beta / margin[:, None]).astype(np.float64)
         return ratio
@@ -279,60 +280,12 @@ class Trajectory:
         """
         from ._files import read
 
-        return read(Path(path))
+        return cls(**read(Path(path)))
 
-    # ---- numbers of either kind ----
+    @property
+    def _numbers(self) -> Numbers:
+        return Numbers(self.digits)
 
     def _classification(self, what: str) -> None:
         if self.loss == "squared":
             raise AttributeError(f"a trajectory of the squared loss has no {what}")
-
-    @contextlib.contextmanager
-    def _precision(self) -> Iterator[None]:
-        """Compute with more digits than were asked for."""
-        if self.digits is None:
-            with np.errstate(over="ignore", under="ignore"):
-                yield
-            return
-        import mpmath
-
-        with mpmath.workdps(2 * self.digits + 30):
-            yield
-
-    @staticmethod
-    def _exactly(values: NDArray[np.float64]) -> NDArray[Any]:
-        import mpmath
-
-        out: NDArray[Any] = np.vectorize(mpmath.mpf, otypes=[object])(values)
-        return out
-
-    def _real(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Round mpmath numbers to the digits asked for and a few more."""
-        if self.digits is None:
-            return values
-        import mpmath
-
-        with mpmath.workdps(self.digits + 5):
-            rounded: NDArray[Any] = np.vectorize(lambda v: +v, otypes=[object])(values)
-        return rounded
-
-    def _norm(self, rows: NDArray[Any]) -> Any:
-        if self.digits is None:
-            return np.linalg.norm(rows, axis=1)
-        import mpmath
-
-        return np.array([mpmath.norm(list(row)) for row in rows], dtype=object)
-
-    def _exp(self, values: NDArray[Any]) -> NDArray[Any]:
-        if self.digits is None:
-            return np.asarray(np.exp(values))
-        import mpmath
-
-        return np.asarray(np.vectorize(mpmath.exp, otypes=[object])(values))
-
-    def _log(self, value: float) -> Any:
-        if self.digits is None:
-            return np.log(value)
-        import mpmath
-
-        return mpmath.log(value)
