@@ -32,6 +32,7 @@ class Arithmetic(ABC):
     log1p: Callable[[Any], Any]
     expm1: Callable[[Any], Any]
     sinh_cosh: Callable[[Any], tuple[Any, Any]]
+    is_finite: Callable[[Any], bool]
 
     @abstractmethod
     def bits(self, bits: int) -> contextlib.AbstractContextManager[None]:
@@ -64,6 +65,8 @@ class Arithmetic(ABC):
 
     def to_mpmath(self, x: Any) -> Any:
         """The same number, digit by digit, as one of mpmath's global context."""
+        if not self.is_finite(x):
+            return mpmath.mpf(float(x))
         man, exponent = self._parts(x)
         return mpmath.mp.make_mpf(mpmath.libmp.from_man_exp(man, exponent))
 
@@ -79,6 +82,7 @@ class _Flint(Arithmetic):
         self._flint = flint = importlib.import_module("flint")
         arb = flint.arb
         self.exp, self.log, self.log1p, self.expm1 = arb.exp, arb.log, arb.log1p, arb.expm1
+        self.is_finite = arb.is_finite
         self.sinh_cosh, self.settled = arb.sinh_cosh, arb.mid  # type: ignore[method-assign]  # no call in between
 
     @contextlib.contextmanager
@@ -115,7 +119,7 @@ class _Gmpy2(Arithmetic):
     def __init__(self) -> None:
         self._gmpy2 = gmpy2 = importlib.import_module("gmpy2")
         self.exp, self.log, self.log1p, self.expm1 = gmpy2.exp, gmpy2.log, gmpy2.log1p, gmpy2.expm1
-        self.sinh_cosh = gmpy2.sinh_cosh
+        self.sinh_cosh, self.is_finite = gmpy2.sinh_cosh, gmpy2.is_finite
 
     @contextlib.contextmanager
     def bits(self, bits: int) -> Iterator[None]:
@@ -143,8 +147,9 @@ class _Mpmath(Arithmetic):
     def __init__(self) -> None:
         self._ctx = ctx = mpmath.mp.clone()
         self.exp, self.log, self.log1p, self.expm1 = ctx.exp, ctx.log, ctx.log1p, ctx.expm1
+        self.is_finite = ctx.isfinite
 
-    def sinh_cosh(self, x: Any) -> tuple[Any, Any]:  # type: ignore[override]
+    def sinh_cosh(self, x: Any) -> tuple[Any, Any]:
         cosh, sinh = mpmath.libmp.mpf_cosh_sinh(x._mpf_, *self._ctx._prec_rounding)
         return self._ctx.make_mpf(sinh), self._ctx.make_mpf(cosh)
 

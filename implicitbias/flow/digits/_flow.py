@@ -1,8 +1,8 @@
 """Gradient flow to any number of digits: steps of collocation, their length, and what is watched along the way.
 
-A step is accepted when the last Legendre coefficients of the right-hand side are below the tolerance, weighed by what
-an error of nu does to margins and predictor. That is an error bound inside the step and not only at its end, where
-collocation is far better; so any point of the trajectory can be handed out, and no stiff component is left behind.
+A step is accepted when the last Legendre coefficients of the right-hand side are below the tolerance, weighed by
+what an error of nu does to margins and predictor. That estimates the error inside the step and not only at its end,
+where collocation is far better; so any point can be handed out, and no stiff component is left behind.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from ..._result import Status
 from .._state import FlowStopped, State
 from ._arithmetic import arithmetic
 from ._collocation import radau
+from ._flight import flight
 from ._monitors import conserved_drift
 from ._segment import Moment, Segment, extrapolated, slopes
-from ._stages import NotSolved, Stages, solve
-from ._system import System, log2
+from ._stages import NotSolvedError, solve
+from ._system import System
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from ...regularizer import Q
     from ._collocation import Radau
+    from ._stages import Stages
+    from ._system import Point
 
     Rows = list[list[Any]]
 
@@ -96,13 +99,16 @@ class DigitsFlow:
         stages: int | None = None,
     ) -> None:
         self._number = arithmetic(backend)
-        self._system = System(np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64), reg, loss, self._number)
+        self._system = System(
+            np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64), reg, loss, self._number
+        )
         self._digits, self._max_steps, self._on_step = digits, max_steps, on_step
         self._s = stages or max(6, math.ceil(0.8 * digits) + 12)
         self.steps = 0
         self._segment: Segment | None = None
+        self._ahead = False
         self._next: Any = None
-        nu = [mpmath.mpf(0)] * self._system.N if start is None else [mpmath.mpf(v) for v in start.nu]
+        nu = [mpmath.mpf(0)] * self._system.N if start is None else [_unrounded(v) for v in start.nu]
         finest = max((int(v._mpf_[1]).bit_length() for v in nu), default=0)
         self._bits = 0
         self._raise_bits(finest)
@@ -114,7 +120,7 @@ class DigitsFlow:
         with self._scope():
             log_time = None
             if start is not None and mpmath.isfinite(start.log_time):
-                log_time = self._number.number(mpmath.mpf(start.log_time))
+                log_time = self._number.number(_unrounded(start.log_time))
             accuracy = self._number.settled(self._system.accuracy(point.margins))
             self._now = Moment(values, accuracy, log_time, point)
             self._integrated = accuracy
@@ -170,23 +176,37 @@ class DigitsFlow:
         if target == self.state.accuracy:
             return self.state
         while True:
-            with self._scope():
-                segment = self._segment
-                if segment is not None:
+            segment = self._segment
+            if segment is not None and self._ahead:
+                with self._scope():
                     goal = self._number.number(target)
                     if segment.end.accuracy >= goal:
                         tolerance = self._power_of_ten(-self._digits - 4)
-                        moment = segment.at_accuracy(self._system, goal, tolerance)
-                        self.state = self._handed_out(moment)
+                        self.state = self._handed_out(segment.at_accuracy(self._system, goal, tolerance))
                         return self.state
                     self._now = segment.end
                     self.state = self._handed_out(self._now, checked=False)
-            if segment is not None and self._on_step is not None:
-                self._on_step(self.state)
+                self._ahead = False
+                if self._on_step is not None:
+                    self._on_step(self.state)
             if self.steps >= self._max_steps:
-                raise FlowStopped(Status.ITERATION_LIMIT, f"{self.steps} steps led to accuracy {self.state.accuracy}")
-            self._segment = self._step()
+                reached = mpmath.nstr(self.state.accuracy, 15)
+                raise FlowStopped(Status.ITERATION_LIMIT, f"{self.steps} steps led to accuracy {reached} only")
+            with self._scope():
+                self._check_progress()
+            self._segment, self._ahead = self._flown() or self._step(), True
             self.steps += 1
+
+    def observe(self, state: State) -> tuple[list[Any], list[Any], list[Any]]:
+        """Predictor ``(d,)``, margins or predictions ``(N,)``, softmax weights or residuals ``y - X beta`` ``(N,)``.
+
+        They are computed with the bits that the dual variable has, and are as right as that: to `digits` at least,
+        the weights relative to the largest.
+        """
+        with self._scope():
+            point = self._system.points([[self._number.number(_exact(v)) for v in state.nu]])[0]
+            values = (point.beta, point.margins, self._right_hand_side(point))
+            return tuple([self._number.to_mpmath(v) for v in row] for row in values)  # type: ignore[return-value]
 
     def _handed_out(self, moment: Moment, checked: bool = True) -> State:
         out = self._number.to_mpmath
@@ -206,10 +226,10 @@ class DigitsFlow:
                 tables = radau(self._number, self._s, self._bits)
                 if self._next is None:
                     self._next = self._first_length()
-                h = self._number.settled(self._within_domain(self._next))
+                h = self._number.settled(self._within_domain(self._next, self._now))
                 try:
                     stages = solve(self._system, tables, self._now.nu, h, self._start(tables, h), self._residual())
-                except NotSolved:
+                except NotSolvedError:
                     self._next, limit = h / 3, 1.5
                     self.info["rejected"] += 1
                     continue
@@ -235,29 +255,71 @@ class DigitsFlow:
     def _residual(self) -> Any:
         return self._power_of_ten(-self._digits - _GUARD_DIGITS - 4)
 
+    def _check_progress(self) -> None:
+        """Raise if the flow has come to rest."""
+        p = self._right_hand_side(self._now.point)
+        moving = zip(self._direction(self._now), self._system.column_sizes.tolist(), strict=True)
+        fastest = max((abs(v) / c for v, c in moving if c > 0.0), default=self._system.zero)
+        if not fastest > max(abs(v) for v in p) * self._power_of_ten(-self._digits):
+            raise FlowStopped(
+                Status.STALLED,
+                f"the flow has come to rest at accuracy {mpmath.nstr(self.state.accuracy, 15)}: "
+                + ("X beta = y has no solution" if self._system.squared else "the data are not separable"),
+            )
+
+    def _flown(self) -> Segment | None:
+        """The step without feedback, where there is one."""
+        with self._scope():
+            p = self._right_hand_side(self._now.point)
+            found = flight(self._system, self._now.nu, self._now.point, p, self._power_of_ten(-self._digits - 12))
+        if found is None:
+            return None
+        self._raise_bits(found[1] + 24)
+        with self._scope():
+            number, system = self._number, self._system
+            p = self._right_hand_side(self._now.point)
+            again = flight(system, self._now.nu, self._now.point, p, self._power_of_ten(-self._digits - 12))
+            h = (again or found)[0]
+            nu = [number.settled(n + h * v) for n, v in zip(self._now.nu, p, strict=True)]
+            point = system.points([nu])[0]
+            accuracy = number.settled(system.accuracy(point.margins))
+            unknown = p if system.squared else [number.log(v) for v in p]
+            end = Moment(nu, accuracy, None, point)
+            # the logarithm of a slope that leaves the accuracy as it is
+            flat, ratio = np.array([-700.0]), np.array([float(1 / system.gain(point.margins, p))])
+            whole = np.ones(1)
+            draft = Segment(self._now, end, h, [p], [unknown], np.ones(system.N), whole, [accuracy], flat, ratio)
+            self._integrated = number.settled(self._integrated + accuracy - self._now.accuracy)
+            self._next = self._within_domain(h, end) / 2
+            return draft.ended(draft.log_time(system, number.number(1), accuracy))
+
     def _start(self, tables: Radau, h: Any) -> Rows:
         if self._segment is not None:
             return extrapolated(self._system, self._segment, h, tables.nodes)
         row = self._system.targets_of(self._now.point.margins)
         return [row] * tables.s
 
-    def _direction(self) -> list[Any]:
-        """``d theta / d tau`` at the present point."""
-        p = self._system.targets_of(self._now.point.margins)
-        if not self._system.squared:
-            total = self._system.log_sum(p)
-            p = [self._number.exp(v - total) for v in p]
-        row: list[Any] = self._number.times_table([p], self._system.A)[0]
+    def _right_hand_side(self, at: Point) -> list[Any]:
+        p = self._system.targets_of(at.margins)
+        if self._system.squared:
+            return p
+        total = self._system.log_sum(p)
+        return [self._number.exp(v - total) for v in p]
+
+    def _direction(self, at: Moment) -> list[Any]:
+        """``d theta / d tau``."""
+        row: list[Any] = self._number.times_table([self._right_hand_side(at.point)], self._system.A)[0]
         return row
 
     def _first_length(self) -> Any:
         sizes = self._system.column_sizes.tolist()
         stiffness = max(w * c * c for w, c in zip(self._now.point.weights, sizes, strict=True))
-        return 1 / max(stiffness, *(abs(v) for v in self._direction()))
+        return 1 / max(stiffness, *(abs(v) for v in self._direction(self._now)))
 
-    def _within_domain(self, h: Any) -> Any:
+    def _within_domain(self, h: Any, at: Moment) -> Any:
         """`h`, or what keeps ``|z| < 1`` by a tenth of the distance."""
-        for v, slack in zip(self._direction(), self._system.distances(self._now.nu, self._direction()), strict=True):
+        direction = self._direction(at)
+        for v, slack in zip(direction, self._system.distances(at.nu, direction), strict=True):
             if slack is not None and abs(v) * h > 0.9 * slack:
                 h = 0.9 * slack / abs(v)
         return h
@@ -297,7 +359,9 @@ class DigitsFlow:
         end = Moment([number.settled(v) for v in stages.nu[-1]], accuracies[-1], None, stages.points[-1])
         log_slopes = np.array([float(number.log(h * r)) for r in rates])
         # k = 1 for the exponential loss, mean force over loss for the logistic one
-        ratios = np.array([float(1 / system.gain(v.margins, p)) for v, p in zip(stages.points, stages.p, strict=True)])
+        ratios = np.array(
+            [float(1 / system.gain(v.margins, p)) for v, p in zip(stages.points, stages.p, strict=True)]
+        )
         draft = Segment(
             self._now,
             end,
@@ -317,4 +381,18 @@ class DigitsFlow:
         self.info["accuracy_drift"] = max(self.info["accuracy_drift"], drift)
         self.info["error_estimate"] += errors[0] * 10.0 ** (-self._digits - _GUARD_DIGITS)
         self.info["bits"] = self._bits
-        return Segment(**{**draft.__dict__, "end": Moment(end.nu, end.accuracy, log_time, end.point)})
+        return draft.ended(log_time)
+
+
+def _unrounded(value: Any) -> Any:
+    """An mpmath number as it is: ``mpf(value)`` would round it to the precision in force."""
+    return value if isinstance(value, mpmath.mpf) else mpmath.mpf(value)
+
+
+def _exact(value: Any) -> Any:
+    """An mpmath number as it is, whatever the precision in force; anything else to more digits than it has."""
+    if hasattr(value, "_mpf_"):
+        return mpmath.mp.make_mpf(value._mpf_)
+    ctx = mpmath.mp.clone()
+    ctx.prec = max(1024, 4 * len(str(value)))
+    return mpmath.mp.make_mpf(ctx.mpf(value)._mpf_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +66,10 @@ class Segment:
     accuracies: list[Any]
     log_slopes: Floats
     ratios: Floats
+
+    def ended(self, log_time: Any) -> Segment:
+        """The same with the time at its end."""
+        return replace(self, end=replace(self.end, log_time=log_time))
 
     def nu(self, system: System, x: Any) -> list[Any]:
         """Dual point at ``x in [0, 1]``."""

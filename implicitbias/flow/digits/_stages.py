@@ -2,7 +2,7 @@
 
 Unknown are the values of the right-hand side at the nodes, ``log p`` or p, with ``nu_j = nu_0 + h sum_i a_ji p_i``.
 The linear equations are scaled by ``max |h G|``, which is held as a number of any size: they are as well
-conditioned as the kernel G of the support vectors, however stiff the flow, and each solution gains ten digits or so.
+conditioned as the kernel G of the support vectors, however stiff the flow, and each solution gains some ten digits.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.linalg.lapack import dgetrf, dgetrs
 
-from ._system import OutOfDomain
+from ._system import OutOfDomainError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Rows = list[list[Any]]
 
-__all__ = ["NotSolved", "Stages", "solve"]
+__all__ = ["NotSolvedError", "Stages", "solve"]
 
 _MOST_ITERATIONS = 60
 _NEAR = 1e-5
@@ -33,7 +33,7 @@ _NEGLIGIBLE = 1e-40
 """Weights without influence on a float64 solution."""
 
 
-class NotSolved(ArithmeticError):
+class NotSolvedError(ArithmeticError):
     """Newton's method did not converge: the step is too long."""
 
 
@@ -68,7 +68,7 @@ def solve(system: System, tables: Radau, nu: list[Any], h: Any, start: Rows, tol
 
     Raises
     ------
-    NotSolved
+    NotSolvedError
         If the iteration does not converge.
     """
     unknown, best, failures, linear = start, np.inf, 0, None
@@ -78,22 +78,22 @@ def solve(system: System, tables: Radau, nu: list[Any], h: Any, start: Rows, tol
         stages = [[n + h * v for n, v in zip(nu, row, strict=True)] for row in moved]
         try:
             points = system.points(stages)
-        except OutOfDomain as error:
-            raise NotSolved from error
+        except OutOfDomainError as beyond:
+            raise NotSolvedError from beyond
         residual, size = _residual(system, unknown, p, points)
         error = float(size / tolerance) if size < tolerance * 1e300 else np.inf
         if error <= 1.0:
             return Stages(unknown, p, stages, points, _scale(system, h, points), iteration * tables.s)
         if not np.isfinite(float(size)):
-            raise NotSolved
+            raise NotSolvedError
         failures += error > 0.3 * best
         best = min(best, error)
         if failures > 4:
-            raise NotSolved
+            raise NotSolvedError
         if linear is None or size > _NEAR:
             linear = _Linear(system, tables, h, p, points)
         unknown = _moved(system, unknown, *linear.solve(residual))
-    raise NotSolved
+    raise NotSolvedError
 
 
 def _normalized(system: System, unknown: Rows) -> tuple[Rows, Rows]:
@@ -174,7 +174,7 @@ class _Linear:
             self._damping = 1.0 / (self._p + self._inverse)
         self._lu, self._pivots, singular = dgetrf(self._assembled(s), overwrite_a=True)
         if singular:
-            raise NotSolved
+            raise NotSolvedError
 
     def _assembled(self, s: int) -> Floats:
         on = self._active

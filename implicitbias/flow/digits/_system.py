@@ -14,6 +14,7 @@ In units of time of the flow, ``d tau/dt = c sum(-dL/dm)`` or ``c``: ``c`` is 4 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
     Rows = list[list[Any]]
 
-__all__ = ["OutOfDomain", "Point", "System"]
+__all__ = ["OutOfDomainError", "Point", "System"]
 
 
-class OutOfDomain(ArithmeticError):
+class OutOfDomainError(ArithmeticError):
     """A dual point at which the predictor is infinite."""
 
 
@@ -42,8 +43,8 @@ class OutOfDomain(ArithmeticError):
 class Point:
     """Values at one dual point: predictor and weights ``(d,)``, margins or predictions ``(N,)``.
 
-    `lost_bits` is how many more bits than those wanted the numbers need: for the size of margins and angles, for the
-    distance to the end of the domain, for what cancels in residuals.
+    `lost_bits` is how many more bits than those wanted the numbers need: for the size of margins and angles, for
+    the distance to the end of the domain, for what cancels in residuals.
     """
 
     beta: list[Any]
@@ -55,7 +56,9 @@ class Point:
 class System:
     """``m(nu)`` and what follows from it; constants are made for one precision by :meth:`prepare`."""
 
-    def __init__(self, X: NDArray[np.float64], y: NDArray[np.float64], reg: Q, loss: str, number: Arithmetic) -> None:
+    def __init__(
+        self, X: NDArray[np.float64], y: NDArray[np.float64], reg: Q, loss: str, number: Arithmetic
+    ) -> None:
         self.squared, self.logistic = loss == "squared", loss == "logistic"
         self.reg, self.number = reg, number
         self.rows = X if self.squared else y[:, None] * X
@@ -119,7 +122,7 @@ class System:
 
         Raises
         ------
-        OutOfDomain
+        OutOfDomainError
             If the predictor is infinite at one of them.
         """
         theta = self.number.times_table(nu, self.A)
@@ -158,11 +161,11 @@ class System:
         return level * sinh, level * cosh, max(0.0, log2(self.number, abs(theta)))
 
     def _power(self, i: int, theta: Any) -> tuple[Any, Any, float]:
-        """``c h_D(z)`` by ``2 c cosh(phi)^p sinh(p phi)``, ``z = tanh(phi)``, its derivative, and the bits of 1 - |z|."""
+        """``c h_D(z) = 2 c cosh(phi)^p sinh(p phi)``, ``z = tanh(phi)``, its derivative, the bits of ``1 - |z|``."""
         z = theta * self.squeeze[i] if self._squeezed else theta
         slack = 1 - abs(z)
         if not slack > 0:
-            raise OutOfDomain
+            raise OutOfDomainError
         log_more, log_less = self.number.log1p(z), self.number.log1p(-z)
         sinh, cosh = self.number.sinh_cosh(self.p * (log_more - log_less) / 2)
         level = 2 * self.levels[i] * self.number.exp(-self.p * (log_more + log_less) / 2)
@@ -186,7 +189,7 @@ class System:
         """``-ds/dm``, between 0 and 1."""
         if not self.logistic:
             return np.ones(self.N)
-        return 1.0 / (1.0 + np.exp(-np.clip([float(m) for m in margins], -700.0, 700.0)))
+        return np.array([1.0 / (1.0 + math.exp(-min(max(float(m), -700.0), 700.0))) for m in margins])
 
     def log_sum(self, values: list[Any]) -> Any:
         """``log sum exp``."""
@@ -197,7 +200,8 @@ class System:
         """``-log loss``; accurate next to 0 too for the exponential loss."""
         number = self.number
         if self.squared:
-            return -number.log(sum(((y - m) ** 2 for m, y in zip(margins, self.y, strict=True)), self.zero))
+            total = sum(((y - m) ** 2 for m, y in zip(margins, self.y, strict=True)), self.zero)
+            return -number.log(total) if total > 0 else number.number(mpmath.inf)
         if self.logistic:
             return number.log(self.zero + self.N) - self.log_sum([self._log_of_term(m) for m in margins])
         if max(abs(m) for m in margins) < 1:
