@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,13 @@ def read(path: Path) -> dict[str, Any]:
     depth = float(header["depth"])
     kind, text = header["scale"]
     way, what = kind.split()
-    scale = {"float": float.fromhex, "mpf": _number, "fraction": Fraction, "text": str}[what](text)
+    readers: dict[str, Callable[[str], Any]] = {
+        "float": float.fromhex,
+        "mpf": _number,
+        "fraction": Fraction,
+        "text": str,
+    }
+    scale = readers[what](text)
     make = Q.from_log_alpha if way == "log" else Q
     return {
         "X": arrays["X"],

@@ -76,7 +76,7 @@ class Marks:
         """Marks from the arguments of :func:`implicitbias.gradient_flow`."""
         initial = _initial_accuracy(problem, loss)
         start = initial if resume is None else resume.accuracy[-1]
-        points = save_at if isinstance(save_at, numbers.Integral) and not isinstance(save_at, bool) else None
+        points = int(save_at) if isinstance(save_at, numbers.Integral) and not isinstance(save_at, bool) else None
         if points is not None and points < 1:
             raise ValueError(
                 f"save_at must be a positive number of points or a sequence of accuracies, got {points}"
