@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import implicitbias._crosscheck._trajectories as module
-from implicitbias import InfeasibleError, Status
+from implicitbias import InfeasibleError, Status, three_points
 from implicitbias._crosscheck import crosscheck, minimum_norms
 
 RNG = np.random.default_rng(0)
@@ -227,3 +227,14 @@ def test_refuses_samples_that_cannot_be_separated():
 def test_unknown_option(trainer, option, accepted):
     with pytest.raises(TypeError, match=f"crosscheck got an unexpected option '{option}'; .*{accepted}"):
         check(trainer=trainer, **{option: 1e-3})
+
+
+@pytest.mark.parametrize("name", ["same_support", "changing_support"])
+@pytest.mark.parametrize(("depth", "alpha"), [(2, 100.0), (3, 1.0)])
+def test_a_network_trained_to_a_loss_of_1e_8686(name, depth, alpha):
+    data = getattr(three_points, name)()
+    report = crosscheck(data.X, data.y, alpha, depth, loss="exponential", until_accuracy=2e4)
+    assert report.agrees, report.complaint
+    assert report.accuracy[-1] >= 2e4
+    assert report.direction_distances[-1] < 1e-9
+    assert report.distances[-1] < 1e-9

@@ -86,7 +86,7 @@ def train_by_normalized_descent(
 
     Notes
     -----
-    Source: Nacson et al. (2019), normalized gradient descent; Moroshko et al. (2020), Section 6, for this use.
+    Source: Nacson et al. (2019), normalized gradient descent; Moroshko et al. (2020), Section 5, for this use.
     """
     if not 0 < step_size < math.inf:
         raise ValueError(f"step_size must be positive and finite, got {step_size}")
@@ -145,9 +145,9 @@ def train_by_log_flow(
     module, margins, loss, until_accuracy, save_at
         As for :func:`train_by_normalized_descent`; here a step is one of the integrator's.
     rtol, atol, method
-        As for :func:`train_by_flow`. The default is smaller, because at large scales of initialization the predictor
-        is a small difference of powers of large weights; what that amplifies in any case is the rounding of float64,
-        to some 1e-6 of a predictor of size 1 where the powers are 1e6.
+        As for :func:`train_by_flow`. The default is smaller, because at large scales of initialization the
+        predictor is a small difference of powers of large weights. The rounding of float64 is amplified in any
+        case, to some 1e-6 of a predictor of size 1 where the powers are 1e6.
     max_steps, time_limit, callback
         As for :func:`train_by_flow`.
 
