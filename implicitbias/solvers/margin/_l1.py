@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-__all__ = ["max_margin_solutions", "minimum_l1"]
+__all__ = ["max_margin_solutions", "minimum_l1", "vertex"]
 
 _ZERO = 1e-9
 """Size below which a coordinate, a multiplier or a slack counts as zero, relative to the largest."""
@@ -127,7 +127,7 @@ def max_margin_solutions(X: ArrayLike, y: ArrayLike, weights: ArrayLike | None =
 def _solve(problem: Margins, reg: L1) -> tuple[L1Solutions, int]:
     """All solutions, and how many linear programs they took."""
     scaled = ScaledMargins.of(problem, reg.weights)
-    found = _vertex(scaled)
+    found = vertex(scaled.rows, scaled.bounds)
     if found is None:
         certificate = separability_certificate(problem.signed)
         if certificate is None:
@@ -141,9 +141,11 @@ def _solve(problem: Margins, reg: L1) -> tuple[L1Solutions, int]:
     return L1Solutions.on(scaled, *partition.settle()), programs + partition.programs
 
 
-def _vertex(scaled: ScaledMargins) -> tuple[Vector, Vector, int] | None:
-    """A vertex of the solutions and its multipliers, by programs on some of the columns; None if there is none."""
-    rows, bounds = scaled.rows, scaled.bounds
+def vertex(rows: NDArray[np.float64], bounds: Vector) -> tuple[Vector, Vector, int] | None:
+    """Vertices of ``argmin sum |c| s.t. rows c >= bounds`` and of its multipliers, and how many programs it took.
+
+    The programs are on some of the columns, ever more of them. None if the constraints contradict each other.
+    """
     N, d = rows.shape
     used = np.zeros(d, dtype=bool)
     # columns that raise the margins of many rows at once, to begin with

@@ -11,14 +11,14 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linprog, nnls
+from scipy.optimize import nnls
 
-from ..._result import Result, Status
+from ..._result import ConvergenceError, Result, Status
 from ...regularizer import L1
-from ._l1 import minimum_l1
+from ._l1 import minimum_l1, vertex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -309,18 +309,14 @@ class _Search:
         used = np.flatnonzero(np.abs(c) + offset > 0.0)
         weights = (np.abs(c[used]) + offset) ** (float(self.reg.p) - 1.0)
         weights /= weights.min()
-        columns = self.rows[:, used] / weights
-        found: Any = linprog(
-            np.ones(2 * len(used)),
-            A_ub=np.hstack([-columns, columns]),
-            b_ub=-self.bounds,
-            bounds=(0.0, None),
-            method="highs-ds",
-        )
-        if found.x is None:
+        try:
+            found = vertex(self.rows[:, used] / weights, self.bounds)
+        except ConvergenceError:  # one of many starts
+            found = None
+        if found is None:
             return c
         out = np.zeros(self.rows.shape[1])
-        out[used] = (found.x[: len(used)] - found.x[len(used) :]) / weights
+        out[used] = found[0] / weights
         out[np.abs(out) <= _SAME * np.abs(out).max()] = 0.0
         return out
 
