@@ -134,7 +134,7 @@ def _in_x(length: float, start: Point, end: Point) -> float:
     grid = low * (high / low) ** _NODES
     measure = math.log(high / low) * _WEIGHTS * grid
     plain, bump = factor(grid)
-    bend = (length - measure @ plain) / (measure @ bump)
+    bend = float((length - measure @ plain) / (measure @ bump))
     reach = min(high - low, _HORIZON)
     near = high - reach * (1.0 - _NODES) ** 2  # crowded at the end, where the exponential is
     plain, bump = factor(near)
