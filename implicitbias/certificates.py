@@ -23,6 +23,8 @@ __all__ = ["estimate_dual", "margin_residuals", "residuals"]
 
 _COARSE = 2.0**-970
 """Value of a regularizer below which it, and the terms of the gap, are too near the end of the range of floats."""
+_TERMS = 2.0**-47
+"""Rounding of a sum, relative to the sum of the sizes of its terms, that tells nothing of a solution."""
 _EDGE = 2.0**-51
 """How near to the edge of the domain of a conjugate, relatively, theta is judged: a few roundings."""
 
@@ -92,11 +94,12 @@ def margin_residuals(
     Returns
     -------
     dict
-        ``primal``: largest shortfall of a margin, ``max_n (1 - m_n)_+ / s_n``, where s_n is the larger of 1 and the
-        sum of the sizes ``|x_ni beta_i|``: relative changes of the data by this much would lift the margin to 1;
+        ``primal``: largest shortfall of a margin, ``max_n (1 - m_n)_+``;
         ``sign``: ``max_n (-nu_n)_+ / max_n |nu_n|``;
-        ``complementarity``: ``sum_n |nu_n (m_n - 1)| / s_n / sum_n |nu_n|``;
+        ``complementarity``: ``sum_n |nu_n (m_n - 1)| / sum_n |nu_n|``;
         ``stationarity`` and ``gap``: as in :func:`residuals`.
+        Of the differences in the first, third and fourth, what the rounding of the data, beta and nu to floats may
+        amount to is not counted: 32 units of it, relative to the sum of the sizes of the terms.
 
     Raises
     ------
@@ -111,36 +114,50 @@ def margin_residuals(
     nu = _nonnegative_dual(A, reg, b) if dual is None else np.asarray(dual, dtype=np.float64)
     if nu.shape != (N,):
         raise ValueError(f"dual must have shape ({N},) to match X, got shape {nu.shape}")
-    excess = (A @ b - 1.0) / np.maximum(np.abs(A) @ np.abs(b), 1.0)
-    size = np.abs(nu)
+    sizes, size = np.abs(A), np.abs(nu)
+    excess = _beyond(A @ b - 1.0, sizes @ np.abs(b))
     return {
         "primal": float(np.max(-excess, initial=0.0)),
         "sign": _ratio(float(np.maximum(-nu, 0.0).max() + 0.0), float(size.max())),
         "complementarity": _ratio(float(size @ np.abs(excess)), float(size.sum())),
-        **_dual_residuals(reg, b, A.T @ nu),
+        **_dual_residuals(reg, b, A.T @ nu, sizes.T @ size),
     }
 
 
-def _dual_residuals(reg: Regularizer, b: NDArray[np.float64], theta: NDArray[np.float64]) -> dict[str, float]:
-    """Stationarity and gap of the pair beta, theta."""
+def _beyond(difference: NDArray[np.float64], terms: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """What of a difference is more than the rounding of terms whose sizes add up to `terms`."""
+    return np.copysign(np.maximum(np.abs(difference) - _TERMS * terms, 0.0), difference)
+
+
+def _dual_residuals(
+    reg: Regularizer,
+    b: NDArray[np.float64],
+    theta: NDArray[np.float64],
+    terms: NDArray[np.float64] | float = 0.0,
+) -> dict[str, float]:
+    """Stationarity and gap of the pair beta, theta; `terms` are the sizes that add up to theta."""
     grad, value, weight = np.asarray(reg.grad(b)), float(reg(b)), _inverse_hessian(reg, b)
+    mismatch = _beyond(grad - theta, terms)
     # what is taken off for a reference point counts: near that point nothing but rounding would be left
     size = value if reg.reference is None else float(reg.without_reference()(b))
     return {
-        "stationarity": _ratio(_norm(weight, grad - theta), _norm(weight, grad + reg.dual_origin)),
+        "stationarity": _ratio(_norm(weight, mismatch), _norm(weight, grad + reg.dual_origin)),
         "gap": _ratio(_fenchel_gap(reg, b, theta, value), max(size, _COARSE)),
     }
 
 
 def _nonnegative_dual(A: NDArray[np.float64], reg: Regularizer, beta: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Multipliers ``nu >= 0`` for which ``A^T nu`` is nearest to ``grad reg(beta)`` in the inverse Hessian."""
+    """Multipliers ``nu >= 0`` that come nearest to stationarity and complementarity together."""
     from scipy.optimize import nnls
 
     root = np.sqrt(_inverse_hessian(reg, beta))
     matrix = root[:, None] * A.T
     size = np.linalg.norm(matrix, axis=0)
     size[size == 0.0] = 1.0  # samples may differ in units
-    return np.asarray(nnls(matrix / size, root * np.asarray(reg.grad(beta)))[0] / size)
+    target = root * np.asarray(reg.grad(beta))
+    slack = np.diag(np.abs(A @ beta - 1.0))
+    nu = nnls(np.vstack([matrix / size, slack]), np.append(target, np.zeros(len(A))))[0]
+    return np.asarray(nu / size)
 
 
 def estimate_dual(problem: Interpolation, reg: Regularizer, beta: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -44,8 +44,6 @@ def kernel_end(A: Matrix, targets: Vector, weights: Vector | None) -> tuple[Vect
     root = np.ones(A.shape[1]) if weights is None else 1.0 / np.sqrt(weights / weights.max())
     rows = A * root
     length = np.linalg.norm(rows, axis=1)
-    if not length.all():
-        raise not_separable(A, np.where(length == 0.0, 1.0, 0.0))
     rows /= length[:, None]
     height = targets / length
     unit = float(height.max())
@@ -63,7 +61,8 @@ def kernel_end(A: Matrix, targets: Vector, weights: Vector | None) -> tuple[Vect
                 return in_units(x, nu)
         certificate = separability_certificate(A)
         if certificate is not None:
-            raise not_separable(A, certificate)
+            # rows of equal targets are those of the problem, up to a common factor
+            raise not_separable(A / targets[:, None], certificate * (targets / targets.max()))
     # targets of very different size: only the signs of the margins are certain
     if found and _are_separable(A):
         return in_units(*found[0])
@@ -78,7 +77,7 @@ def _candidates(rows: Matrix, height: Vector, u: Vector) -> list[tuple[Vector, V
     free = u > 0.0
     if not free.any():
         return []
-    x = np.linalg.lstsq(rows[free], height[free], rcond=None)[0]
+    x: Vector = np.asarray(np.linalg.lstsq(rows[free], height[free], rcond=None)[0], dtype=np.float64)
     nu = np.zeros(len(u))
     nu[free] = np.maximum(np.linalg.lstsq(rows[free].T, x, rcond=None)[0], 0.0)
     found = [(x, nu)]
@@ -157,9 +156,12 @@ def not_separable(A: Matrix, certificate: Vector) -> NotSeparableError:
 
 def _by_gram_matrix(extended: Matrix) -> Vector:
     N, d = extended.shape
-    zeros = np.zeros(N)
+    start, target = np.zeros(N), extended[:, -1]
+    if 2 * N <= d:  # most samples are support vectors then
+        start = np.maximum(np.linalg.lstsq(extended @ extended.T, target, rcond=None)[0], 0.0)
+    gradient = target - extended @ (extended.T @ start)
     noise = 1e-15 * np.sqrt(d)
-    return BoundedQuadratic(extended).solve(np.ones(d), extended[:, -1].copy(), zeros, zeros, noise)[0]
+    return BoundedQuadratic(extended).solve(np.ones(d), gradient, start, np.zeros(N), noise)[0]
 
 
 def _by_factorization(extended: Matrix) -> Vector:

@@ -1,8 +1,8 @@
 """Where support vectors change along the path in mu.
 
-With the support S held fixed the predictor with ``A_S beta = t_S`` is a smooth function of ``log mu``, and so are its
-multipliers and the other margins. S is right as long as the former are positive and the latter at least 1; the first
-of them to fail, on the way down, is a root of one smooth function, and tells how S goes on.
+With the support S held fixed the predictor with ``A_S beta = t_S`` is a smooth function of ``log mu``, and so are
+its multipliers and the other margins. S is right as long as the former are positive and the latter at least 1; the
+first of them to fail, on the way down, is a root of one smooth function, and tells how S goes on.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _root(track: _Track, sample: int, low: float) -> float | None:
 
 
 def _exchange(track: _Track, sample: int, fit: Fit) -> list[tuple[int, str]]:
-    """Changes of the support where one sample fails: it leaves, or it enters and, if it depends on others, for one."""
+    """Changes of the support where a sample fails: it leaves, or enters, in place of one if it depends on them."""
     if track.support[sample]:
         return [(sample, "leaves")]
     A = track.sweep.A

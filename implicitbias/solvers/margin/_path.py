@@ -97,7 +97,7 @@ class MarginPath:
 
     @functools.cached_property
     def l1_excess(self) -> Vector:
-        """``||beta||_1`` over the least l1 norm with these margins, less 1, ``(k,)``; weighted as the rich limit is."""
+        """``||beta||_1`` over the least with these margins, less 1, ``(k,)``; weighted as the rich limit is."""
         from ._l1 import minimum_l1
 
         least = minimum_l1(self.problem, self.limits[0]).raise_for_status()
@@ -126,10 +126,10 @@ def max_margin_path(
 ) -> MarginPath:
     """Predictors ``argmin Q_mu s.t. y_n <x_n, beta> >= 1`` for many mu, from the l2 to the l1 max-margin predictor.
 
-    ``Q_mu = Q(mu^{1/D}, D, w0)``. The values are visited from the largest down, each solution predicting the next.
-    Between any two the changes of the support vectors are located, to some 1e-12 of ``log mu``: where the multiplier
-    of a support vector reaches zero or the margin of another sample reaches 1. A sample that leaves and comes
-    back between two neighbouring values goes unseen if the supports at both are equal.
+    ``Q_mu = Q(mu^{1/D}, D, w0)``. The values are visited from the largest down, each solution predicting the
+    next. Between any two the changes of the support vectors are located, to some 1e-12 of ``log mu``: where the
+    multiplier of a support vector reaches zero or the margin of another sample reaches 1. A sample that leaves and
+    comes back between two neighbouring values goes unseen if the supports at both are equal.
 
     Parameters
     ----------

@@ -35,6 +35,8 @@ __all__ = ["MarginSweep", "minimum_l2"]
 _ATTEMPT = 3
 """Changes of the support in an attempt at the end from a state on the way."""
 
+_REFINEMENTS = 2
+"""Corrections of multipliers from the predictor."""
 _QUADRATIC = 25.0
 """Logarithm of how far ``alpha^D`` is above the kernel end where the regularizer is a quadratic to rounding."""
 
@@ -83,7 +85,7 @@ class MarginSweep:
                 best, self.last = self._kernel_limit(reg)
                 return best
             best, state = self._solve(reg, inner)
-            if not best.success:
+            if not best.success and self.counter.used < self.counter.limit:
                 other = self._from_linear_program(reg, inner)
                 if other is not None and _worst(other[0].residuals) < _worst(best.residuals):
                     best, state = other
@@ -126,9 +128,12 @@ class MarginSweep:
         near = State(0.0, self.kernel, self._kernel_nu)
         fit = _least(self.A, self.targets, quadratic, near, self.tol, self.counter.limit)
         inner = self.form.regularizer(reg)
-        factor = float(np.asarray(inner.grad(fit.beta)) @ fit.beta) / (2.0 * float(quadratic(fit.beta)))
-        result = self._judged(reg, fit._replace(nu=fit.nu * factor))
-        return replace(result, info={"support": fit.nu > 0.0}), State(inner.log_alpha, fit.beta, fit.nu * factor)
+        # in this order: the ratio of the two regularizers may itself be below the range of floats
+        size = float(fit.nu.max())
+        twice = float(np.asarray(inner.grad(fit.beta)) @ fit.beta)
+        nu = fit.nu / size * (twice / (2.0 * float(quadratic(fit.beta)) / size))
+        result = self._judged(reg, fit._replace(nu=nu))
+        return replace(result, info={"support": fit.nu > 0.0}), State(inner.log_alpha, fit.beta, nu)
 
     def _start(self, reg: Q | R, top: float) -> State:
         if self._state is not None:
@@ -153,7 +158,9 @@ class MarginSweep:
         return self._judged(reg, fit), State(inner.log_alpha, fit.beta, fit.nu)
 
     def _judged(self, reg: Q | R, fit: Fit) -> Result:
-        return judged(self.problem, reg, self.form, self.units, fit, self.tol, self.counter.exhausted)
+        return judged(
+            self.problem, reg, self.form, self.units, fit, self.tol, self.counter.used >= self.counter.limit
+        )
 
     def _from_linear_program(self, reg: Q | R, inner: Q | R) -> tuple[Result, State] | None:
         """From the support vectors of the rich limit."""
@@ -177,7 +184,7 @@ class MarginSweep:
             inner,
             State(np.inf, beta, nu),
             tol=self.tol,
-            limit=max(1, self.counter.limit - self.counter.used),
+            limit=self.counter.limit - self.counter.used,
         )
         if fit is None:
             return None
@@ -239,12 +246,19 @@ def judged(
 
 
 def _multipliers(problem: Margins, reg: Q | R | L2, found: Result) -> Vector:
-    """Those on the support that fit the predictor best."""
-    support = found.dual > 0.0
-    part = Interpolation(problem.signed[support], np.ones(np.count_nonzero(support)))
-    dual = np.zeros(len(support))
-    if support.any():
-        dual[support] = np.maximum(certificates.estimate_dual(part, reg, found.beta), 0.0)
+    """Those on the support that fit the predictor best, every coordinate relative to the terms it is the sum of."""
+    dual = np.array(found.dual)
+    support = dual > 0.0
+    rows = problem.signed[support]
+    target = np.asarray(reg.grad(found.beta))
+    for _ in range(_REFINEMENTS if support.any() else 0):
+        terms = np.abs(rows).T @ dual[support]
+        weights = 1.0 / np.where(terms > 0.0, terms, 1.0)
+        matrix = weights[:, None] * rows.T
+        size = np.linalg.norm(matrix, axis=0)
+        mismatch = weights * (target - rows.T @ dual[support])
+        dual[support] += np.linalg.lstsq(matrix / size, mismatch, rcond=None)[0] / size
+        dual = np.maximum(dual, 0.0)
     return dual
 
 
