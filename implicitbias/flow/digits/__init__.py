@@ -1,5 +1,6 @@
 """Trajectories to any number of digits."""
 
+from ._arithmetic import BACKENDS
 from ._flow import DigitsFlow
 
-__all__ = ["DigitsFlow"]
+__all__ = ["BACKENDS", "DigitsFlow"]

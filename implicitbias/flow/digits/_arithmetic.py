@@ -95,6 +95,8 @@ class _Flint(Arithmetic):
             self._flint.ctx.prec = before
 
     def number(self, value: Any) -> Any:
+        if hasattr(value, "_mpf_") and not value._mpf_[1]:
+            value = float(value)  # zero, infinity and nan, which have no mantissa
         return (+self._flint.arb(value)).mid()
 
     def table(self, rows: Sequence[Sequence[Any]]) -> Any:

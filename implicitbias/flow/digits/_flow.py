@@ -194,11 +194,11 @@ class DigitsFlow:
                 raise FlowStopped(Status.ITERATION_LIMIT, f"{self.steps} steps led to accuracy {reached} only")
             with self._scope():
                 self._check_progress()
-            self._segment, self._ahead = self._flown() or self._step(), True
+            self._segment, self._ahead = self._flown() or self._step(target), True
             self.steps += 1
 
     def observe(self, state: State) -> tuple[list[Any], list[Any], list[Any]]:
-        """Predictor ``(d,)``, margins or predictions ``(N,)``, softmax weights or residuals ``y - X beta`` ``(N,)``.
+        """Predictor ``(d,)``, margins or predictions ``(N,)``, weights or residuals ``y - X beta`` ``(N,)``.
 
         They are computed with the bits that the dual variable has, and are as right as that: to `digits` at least,
         the weights relative to the largest.
@@ -219,11 +219,12 @@ class DigitsFlow:
 
     # ---- one step ----
 
-    def _step(self) -> Segment:
+    def _step(self, target: Any) -> Segment:
         limit = 4.0
         for _ in range(_MOST_REJECTIONS):
             with self._scope():
                 tables = radau(self._number, self._s, self._bits)
+                goal = self._number.number(target)
                 if self._next is None:
                     self._next = self._first_length()
                 h = self._number.settled(self._within_domain(self._next, self._now))
@@ -235,11 +236,16 @@ class DigitsFlow:
                     continue
                 self.info["evaluations"] += stages.evaluations
                 lost = max(point.lost_bits for point in stages.points)
+                accuracy = self._system.accuracy(stages.points[-1].margins)
                 if lost > self._spare():
-                    self._raise_bits(lost + 24)
+                    # far beyond the goal it is the length that is wrong, not the precision
+                    if accuracy > 2 * abs(goal) + 50:
+                        self._next, limit = h / 2, 1.5
+                        self.info["rejected"] += 1
+                    else:
+                        self._raise_bits(lost + 24)
                     continue
                 rates = slopes(self._system, stages.p, stages.points)
-                accuracy = self._system.accuracy(stages.points[-1].margins)
                 errors = self._errors(tables, stages, h, rates, accuracy)
                 factor = min([limit, *(0.95 * e ** (-1.0 / self._s) for e in errors if e > 0.0)])
                 self._next = self._number.settled(h * max(factor, 0.1))

@@ -161,7 +161,7 @@ class System:
         return level * sinh, level * cosh, max(0.0, log2(self.number, abs(theta)))
 
     def _power(self, i: int, theta: Any) -> tuple[Any, Any, float]:
-        """``c h_D(z) = 2 c cosh(phi)^p sinh(p phi)``, ``z = tanh(phi)``, its derivative, the bits of ``1 - |z|``."""
+        """``c h_D(z) = 2 c cosh(phi)^p sinh(p phi)``, ``z = tanh(phi)``, its derivative, bits of ``1 - |z|``."""
         z = theta * self.squeeze[i] if self._squeezed else theta
         slack = 1 - abs(z)
         if not slack > 0:
