@@ -107,3 +107,70 @@ def test_dual_of_samples_in_different_units():
     units = np.array([1e-9, 1e9])
     scaled = ib.Interpolation(units[:, None] * problem.X, units * problem.y)
     np.testing.assert_allclose(certificates.estimate_dual(scaled, reg, beta), nu / units, rtol=1e-12)
+
+
+def separated(reg, seed=0):
+    """Classification problem whose solution is chosen first: margins of 1 where nu > 0, larger elsewhere."""
+    rng = np.random.default_rng(seed)
+    A, nu = rng.standard_normal((4, 5)), np.array([0.2, 0.1, 0.0, 0.0])
+    beta = reg.grad_conjugate(A.T @ nu)
+    sizes = np.array([1.0, 1.0, 1.5, 3.0])
+    factors = sizes / (A @ beta)
+    # a sample scaled by c has its multiplier divided by c
+    A, nu = factors[:, None] * A, nu / factors
+    y = np.array([1.0, -1.0, 1.0, -1.0])
+    return ib.Margins(y[:, None] * A, y), beta, nu
+
+
+@pytest.mark.parametrize("reg", REGULARIZERS, ids=repr)
+class TestMargins:
+    def problem(self, reg):
+        for seed in range(20):
+            problem, beta, nu = separated(reg, seed)
+            if (nu >= 0.0).all():
+                return problem, beta, nu
+        raise AssertionError
+
+    def test_zero_at_the_solution(self, reg):
+        problem, beta, nu = self.problem(reg)
+        for dual in (nu, None):
+            found = certificates.margin_residuals(problem, reg, beta, dual)
+            assert set(found) == {"primal", "sign", "complementarity", "stationarity", "gap"}
+            assert max(map(abs, found.values())) < EXACT
+
+    def test_free_of_units(self, reg):
+        problem, beta, nu = self.problem(reg)
+        off = beta * np.array([0.99, 1.0, 0.99, 1.0, 1.02])
+        want = certificates.margin_residuals(problem, reg, off, nu)
+        units = np.array([1e-5, 1.0, 1e3, 7.0])
+        flipped = ib.Margins(-problem.X, -problem.y)
+        assert certificates.margin_residuals(flipped, reg, off, nu) == want
+        # samples in other units have other margins: only what is linear in both stays
+        scaled = certificates.margin_residuals(
+            ib.Margins(units[:, None] * problem.X, problem.y), reg, off, nu / units
+        )
+        assert scaled["stationarity"] == pytest.approx(want["stationarity"], rel=1e-9)
+        assert scaled["gap"] == pytest.approx(want["gap"], rel=1e-6)
+
+    def test_each_condition_shows(self, reg):
+        problem, beta, nu = self.problem(reg)
+        short = certificates.margin_residuals(problem, reg, 0.99 * beta, nu)
+        assert short["primal"] == pytest.approx(0.01, rel=1e-9)
+        assert short["complementarity"] == pytest.approx(0.01, rel=1e-9)
+        long = certificates.margin_residuals(problem, reg, 1.01 * beta, nu)
+        assert long["primal"] == 0.0
+        assert long["complementarity"] == pytest.approx(0.01, rel=1e-9)
+        assert long["stationarity"] > 1e-5
+        negative = certificates.margin_residuals(
+            problem, reg, beta, nu - np.array([0.0, 0.0, 0.01 * nu.max(), 0.0])
+        )
+        assert negative["sign"] == pytest.approx(0.01, rel=1e-9)
+        idle = certificates.margin_residuals(problem, reg, beta, nu + np.array([0.0, 0.0, 0.0, nu.max()]))
+        assert idle["complementarity"] > 0.1
+
+    def test_shapes(self, reg):
+        problem, beta, nu = self.problem(reg)
+        with pytest.raises(ValueError, match=r"beta must have shape \(5,\) to match X, got shape \(4,\)"):
+            certificates.margin_residuals(problem, reg, beta[:4], nu)
+        with pytest.raises(ValueError, match=r"dual must have shape \(4,\) to match X, got shape \(1,\)"):
+            certificates.margin_residuals(problem, reg, beta, nu[:1])

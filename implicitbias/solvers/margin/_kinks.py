@@ -32,6 +32,8 @@ _ACCURACY = 1e-12
 """Accuracy of ``log mu``, relative to the larger of it and 1."""
 _FAILS = 1e-11
 """Negative multiplier, relative to the largest, or shortfall of a margin, that is more than rounding."""
+_ABOVE, _AT_LEAST, _SHARE = 4.0, 1.0, 0.1
+"""Stretches of ``log mu``: above the kernel end, at least, and as a share of the distance from there."""
 _LIMIT = 2000
 """Newton steps for one solution on a fixed support."""
 
@@ -76,6 +78,10 @@ class _Track:
             sweep.counter.used += fit.iterations
         return fit if fit is not None and fit.status.success else None
 
+    def move(self, log_mu: float, fit: Fit) -> None:
+        """Go on from the solution at a smaller mu."""
+        self.log_mu, self.state = log_mu, State(self.at(log_mu).log_alpha, fit.beta, np.maximum(fit.nu, 0.0))
+
     def slack(self, fit: Fit) -> Vector:
         """What must not be negative: multipliers of the support, excess margins of the others, relative."""
         with np.errstate(under="ignore"):
@@ -99,45 +105,55 @@ def find_kinks(
     """
     track = _Track(sweep, at, start[1], start[0], start[2].copy())
     bottom, final = end
+    top = sweep.top * float(sweep.reg.homogeneity) + sweep.form.exponent * np.log(2.0)
+    if np.array_equal(track.support, final) and track.log_mu - bottom <= _stretch(track.log_mu, top):
+        return
     for _ in range(4 * len(final) + 20):
-        if np.array_equal(track.support, final):
-            return
-        event = _first_failure(track, bottom)
-        if event is None:
-            return
-        where, sample, fit = event
-        changes = _exchange(track, sample, fit)
-        for other, change in changes:
+        event = None
+        while event is None:
+            low = max(bottom, track.log_mu - _stretch(track.log_mu, top))
+            event, fit = _first_failure(track, low)
+            if fit is None or (event is None and low == bottom):
+                return
+            if event is None:
+                track.move(low, fit)
+        where, sample = event
+        for other, change in _exchange(track, sample, fit):
             track.support[other] = change == "enters"
             yield where, other, change
-        track.log_mu = where
-        track.state = State(at(where).log_alpha, fit.beta, np.maximum(fit.nu, 0.0))
+        track.move(where, fit)
 
 
-def _first_failure(track: _Track, bottom: float) -> tuple[float, int, Fit] | None:
-    """The largest ``log mu`` above `bottom` where the support of the track ceases to be right, and why."""
-    low = bottom
-    fit = track.fit(low)
-    top_fit = track.fit(track.log_mu)
-    if fit is None or top_fit is None:
-        return None
-    above = track.slack(top_fit)
-    found: tuple[float, int, Fit] | None = None
-    while True:
+def _stretch(log_mu: float, top: float) -> float:
+    """How much of ``log mu`` is looked at at once: changes become rare with the distance from the kernel end."""
+    return _ABOVE if log_mu > top else max(_AT_LEAST, _SHARE * (top - log_mu))
+
+
+def _first_failure(track: _Track, low: float) -> tuple[tuple[float, int] | None, Fit | None]:
+    """Where above `low`, and in which sample, the support of the track ceases to be right, and the solution there.
+
+    None and the solution at `low` if nowhere; None and None where there is no solution.
+    """
+    fit, above = track.fit(low), None
+    found: tuple[float, int] | None = None
+    while fit is not None:
         slack = track.slack(fit)
         failing = np.flatnonzero(slack < -_FAILS)
         if found is not None:
             failing = failing[failing != found[1]]
         if not failing.size:
-            return found
+            return found, fit
         sample = int(failing[np.argmin(slack[failing])])
-        if above[sample] <= 0.0:
-            return track.log_mu, sample, top_fit  # it was about to
+        above = above or track.fit(track.log_mu)
+        if above is None:
+            break
+        if track.slack(above)[sample] <= 0.0:
+            return (track.log_mu, sample), above  # it was about to
         root = _root(track, sample, low)
-        at_root = None if root is None else track.fit(root)
-        if root is None or at_root is None:
-            return None
-        found, low, fit = (root, sample, at_root), root, at_root
+        if root is None:
+            break
+        found, low, fit = (root, sample), root, track.fit(root)
+    return None, None
 
 
 def _root(track: _Track, sample: int, low: float) -> float | None:

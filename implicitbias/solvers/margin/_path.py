@@ -128,8 +128,8 @@ def max_margin_path(
 
     ``Q_mu = Q(mu^{1/D}, D, w0)``. The values are visited from the largest down, each solution predicting the
     next. Between any two the changes of the support vectors are located, to some 1e-12 of ``log mu``: where the
-    multiplier of a support vector reaches zero or the margin of another sample reaches 1. A sample that leaves and
-    comes back between two neighbouring values goes unseen if the supports at both are equal.
+    multiplier of a support vector reaches zero or the margin of another sample reaches 1. Samples that
+    leave and come back within a tenth of the way from the l2 end, or within a factor e of mu, may go unseen.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ class _Walk:
         if not result.success:
             return result
         support, here = result.info["support"], float(log_mu)
-        if self._before is not None and not np.array_equal(support, self._before[2]):
+        if self._before is not None:
             inner = self.sweep.form.regularizer
             found = find_kinks(self.sweep, lambda v: inner(self.at(v)), self._before, (here, support))
             self.kinks += [Kink(_number(where), where, sample, change) for where, sample, change in found]

@@ -66,7 +66,7 @@ class MarginSweep:
     last: State
 
     def __init__(self, problem: Margins, reg: Q | R, *, tol: float, max_iterations: int) -> None:
-        self.problem, self.tol = problem, tol
+        self.problem, self.reg, self.tol = problem, reg, tol
         self.counter = Counter(max_iterations)
         self.form, self.A, self.targets, self.units = _moderate(problem, reg)
         weights = None if reg.w0 is None else reg.w0 ** (2.0 - 2.0 * float(reg.homogeneity))
