@@ -1,7 +1,8 @@
 """Classification: exponential-loss flow as a mirror flow, the bound on its loss, and its limit at large scales.
 
 Statement. Let ``L = (1/N) sum exp(-m_n)``, ``m = A w``, ``A = diag(y) X``, ``w = u_+^D - u_-^D``, and let the
-weights follow ``-grad L`` from ``u_+ = u_- = a = alpha w0``. With ``p = softmax(-m)``, in the dual units of the package,
+weights follow ``-grad L`` from ``u_+ = u_- = a = alpha w0``. With ``p = softmax(-m)``, in the dual units of the
+package,
 
     theta = grad Q(w) = A^T nu,   nu' = c L p,   c = 4 at D = 2,  c = D(D-2) alpha^{D-2} beyond;
 
@@ -48,6 +49,8 @@ from derivations._derivation import Check, Derivation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Curve = Callable[[Expr, Expr], Expr]
 
 __all__ = ["DERIVATION", "MarginFlow", "bregman_step", "dual_speed", "example", "lemma3", "margin_flow", "tied"]
 
@@ -111,7 +114,7 @@ def margin_flow(power: Expr) -> MarginFlow:
     return MarginFlow(power, signed, plus, minus, *down)
 
 
-def dual_speed(check: Check, flow: MarginFlow, dual: Callable[[Expr, Expr], Expr], scale: Expr) -> Expr:
+def dual_speed(check: Check, flow: MarginFlow, dual: Curve, scale: Expr) -> Expr:
     """Return ``c`` with ``theta' = c L A^T p`` for ``theta = scale dual(u_+, u_-)``, one coordinate at a time."""
     speeds = set()
     for plus, minus, g in zip(flow.plus, flow.minus, flow.pull, strict=True):
@@ -126,7 +129,7 @@ def dual_speed(check: Check, flow: MarginFlow, dual: Callable[[Expr, Expr], Expr
 def mirror_flow(check: Check) -> None:
     """Velocities, what is conserved, the dual variable and its speed; the accuracy in the clock of the duals."""
     alpha = symbols("alpha", positive=True)
-    cases = (
+    cases: tuple[tuple[Expr, Curve, Curve, Expr, Expr, Curve], ...] = (
         (
             Integer(2),
             lambda u, v: u * v,
@@ -169,7 +172,7 @@ def mirror_flow(check: Check) -> None:
         )
 
 
-def lemma3(check: Check, power: Expr, mean: Callable[[Expr, Expr], Expr], scale: Expr) -> None:
+def lemma3(check: Check, power: Expr, mean: Curve, scale: Expr) -> None:
     """Bound the squared gradient below by ``k L^2``, ``k = 2 D^2 a^{2D-2} gamma_2^2``, and integrate.
 
     `mean` is the conserved quantity of one coordinate, written so that it equals `scale` at ``u_+ = u_-``.

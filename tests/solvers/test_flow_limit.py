@@ -10,8 +10,9 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-from implicitbias import three_points
+from implicitbias import Q, three_points
 from implicitbias._result import ConvergenceError, InfeasibleError
+from implicitbias.solvers.margin import max_margin
 from implicitbias.solvers.margin._flow_limit import flow_limit
 
 LABELS = np.array([1.0, -1.0, 1.0])
@@ -218,6 +219,20 @@ def test_the_laws_of_the_limit(seed, samples, features, depth, shaped, size):
     for event in limit.events:
         held[np.clip(np.searchsorted(-mus, -event.mu * size) - 1, 0, 58), event.sample] = True
     assert abs(np.where(held, 0, steps)).max() <= 1e-12 * nu.max()
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_until_a_sample_leaves_the_limit_is_the_path_for_more_samples_too(depth):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20, 30))
+    y = np.sign(X @ rng.standard_normal(30))
+    leaves = next(event for event in flow_limit(X, y, depth, [1e-3]).events if event.kind == "leaves")
+    mus = leaves.mu * np.array([100, 3, 1.01, 0.2])
+    limit = flow_limit(X, y, depth, mus)
+    path = np.array([max_margin(X, y, Q(mu ** (1 / depth), depth)).beta for mu in mus])
+    gaps = relative(limit.beta, path)
+    assert (gaps[:3] < 1e-9).all()
+    assert gaps[3] > 1e-3
 
 
 def test_duplicates_and_ties_of_the_l2_solution():
