@@ -155,6 +155,7 @@ def flow_limit(
 
 
 class _Landing(NamedTuple):
+    tau: float
     nu: Vector
     error: float
     """Largest relative error of the margins that are to be tau."""
@@ -246,11 +247,15 @@ class _Follower:
         """``d nu / d tau`` of the moving samples: their margins keep up with tau."""
         return self._solve(weight, np.ones(len(self.moving)))
 
-    def _land(self, tau: float) -> _Landing | None:
-        """The state at which the margins of the moving samples are tau; None if Newton's method does not settle."""
-        nu = self.nu.copy()
+    def _land(self, tau: float, near: _Landing | None = None) -> _Landing | None:
+        """The state at which the margins of the moving samples are tau; None if Newton's method does not settle.
+
+        It starts at the present state, or at one landed at since.
+        """
+        origin = near or _Landing(self.tau, self.nu, 0.0)
+        nu = origin.nu.copy()
         # a step taken in log tau keeps to the right magnitude
-        nu[self.moving] += self._speed(self._at(nu)[1]) * self.tau * np.log(tau / self.tau)
+        nu[self.moving] += self._speed(self._at(nu)[1]) * origin.tau * np.log(tau / origin.tau)
         best, least, worse = nu, np.inf, 0
         for _ in range(20):
             v, weight = self._at(nu)
@@ -264,7 +269,7 @@ class _Follower:
             if error <= 1e-15:
                 break
             nu[self.moving] += self._solve(weight, gap)
-        return _Landing(best, least) if least < _FLOOR else None
+        return _Landing(tau, best, least) if least < _FLOOR else None
 
     # ---- events ----
 
@@ -310,11 +315,15 @@ class _Follower:
         """Logarithm of the tau of a crossing between now and `end`; None if it comes later."""
         position = int(np.searchsorted(self.moving, sample))
 
+        landing = _Landing(self.tau, self.nu, 0.0)
+
         def signal(log_tau: float) -> float:
+            nonlocal landing
             goal = float(np.exp(log_tau))
-            landing = _Landing(self.nu, 0.0) if goal <= self.tau else self._land(goal)
-            if landing is None:
+            found = _Landing(self.tau, self.nu, 0.0) if goal <= self.tau else self._land(goal, landing)
+            if found is None:
                 raise self._lost()
+            landing = found
             v, weight = self._at(landing.nu)
             return float(self.rows[sample] @ v) / goal - 1.0 if enters else float(self._speed(weight)[position])
 
