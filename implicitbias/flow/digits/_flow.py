@@ -40,6 +40,8 @@ __all__ = ["DigitsFlow"]
 _GUARD_DIGITS = 2
 _GUARD_BITS = 48
 _MOST_REJECTIONS = 400
+_MOST_GROWTH = 4.0
+_SHRINK = 1.05
 
 
 class DigitsFlow:
@@ -220,7 +222,7 @@ class DigitsFlow:
     # ---- one step ----
 
     def _step(self, target: Any) -> Segment:
-        limit = 4.0
+        limit = _MOST_GROWTH
         for _ in range(_MOST_REJECTIONS):
             with self._scope():
                 tables = radau(self._number, self._s, self._bits)
@@ -253,6 +255,9 @@ class DigitsFlow:
                     self._next, limit = self._number.settled(h * min(max(factor, 0.1), 0.8)), 1.5
                     self.info["rejected"] += 1
                     continue
+                if limit < _MOST_GROWTH and self._segment is not None:
+                    # towards a singularity lengths shrink steadily: the next one as this one has
+                    self._next = self._number.settled(min(self._next, h * (_SHRINK * h / self._segment.h)))
                 return self._accepted(tables, stages, h, rates, errors)
         raise FlowStopped(
             Status.STALLED, f"no step from accuracy {mpmath.nstr(self.state.accuracy, 15)} on was accepted"
