@@ -223,3 +223,20 @@ def test_radau_tables(s):
             powers = [[v ** (s - 1)] for v in tables.nodes]
             integrals = [arithmetic.to_mpmath(row[0]) for row in arithmetic.times(tables.matrix, powers)]
         assert max(abs(a - v**s / s) for a, v in zip(integrals, nodes, strict=True)) < mpf(2) ** -280
+
+
+def test_through_an_accuracy_of_zero():
+    flow = DigitsFlow(X, np.full(3, 2.0), Q(1), "squared", digits=20)
+    assert flow.state.accuracy == pytest.approx(-np.log(12))
+    assert abs(flow.advance_to(0).accuracy) < 1e-20
+    assert flow.advance_to(1e-5).accuracy == pytest.approx(1e-5, rel=1e-15)
+
+
+def test_a_node_is_a_point_like_any_other():
+    steps = []
+    reached("100", 2, "exponential", 100, 20, on_step=steps.append)
+    for step in steps[2:5]:
+        state = reached("100", 2, "exponential", step.accuracy, 20)[1]
+        with mp.workdps(40):
+            assert distance(state.nu, step.nu) < mpf("1e-20")
+            assert abs(state.log_time - step.log_time) < 1e-13

@@ -17,6 +17,7 @@ from ..._result import Status
 from .._state import FlowStopped, State
 from ._arithmetic import arithmetic
 from ._collocation import radau
+from ._control import direction, estimated_errors, first_length, within_domain
 from ._flight import flight
 from ._monitors import conserved_drift
 from ._segment import Moment, Segment, extrapolated, slopes
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from ...regularizer import Q
     from ._collocation import Radau
     from ._stages import Stages
-    from ._system import Point
 
     Rows = list[list[Any]]
 
@@ -77,9 +77,10 @@ class DigitsFlow:
         Steps accepted.
     info
         ``evaluations`` of the right-hand side, ``rejected`` steps, ``backend``, ``bits`` of the last step;
-        ``error_estimate``, the sum of the estimated errors of the steps, relatively; ``accuracy_drift``, that of
-        the accuracy integrated along the way from the one recomputed, relative to it; ``conserved``, the largest
-        relative deviation of ``u_+ u_-`` or ``u_+^{2-D} + u_-^{2-D}`` at the states handed out.
+        ``error_estimate``, the sum of the estimated relative errors of the steps; ``accuracy_drift``, the largest
+        difference of the accuracy integrated along the way from the one recomputed, relative to the larger of that
+        and 1; ``conserved``, the largest relative deviation of ``u_+ u_-`` or ``u_+^{2-D} + u_-^{2-D}`` at the
+        states that :meth:`advance_to` returned.
 
     Notes
     -----
@@ -155,7 +156,7 @@ class DigitsFlow:
         return scope
 
     def _power_of_ten(self, exponent: float) -> Any:
-        return self._number.exp(self._number.number(exponent) * self._number.log(self._number.number(10)))
+        return self._system.power_of_ten(exponent)
 
     # ---- the loop ----
 
@@ -207,7 +208,7 @@ class DigitsFlow:
         """
         with self._scope():
             point = self._system.points([[self._number.number(_exact(v)) for v in state.nu]])[0]
-            values = (point.beta, point.margins, self._right_hand_side(point))
+            values = (point.beta, point.margins, self._system.right_hand_side(point.margins))
             return tuple([self._number.to_mpmath(v) for v in row] for row in values)  # type: ignore[return-value]
 
     def _handed_out(self, moment: Moment, checked: bool = True) -> State:
@@ -228,8 +229,8 @@ class DigitsFlow:
                 tables = radau(self._number, self._s, self._bits)
                 goal = self._number.number(target)
                 if self._next is None:
-                    self._next = self._first_length()
-                h = self._number.settled(self._within_domain(self._next, self._now))
+                    self._next = first_length(self._system, self._now)
+                h = self._number.settled(within_domain(self._system, self._now, self._next))
                 try:
                     stages = solve(self._system, tables, self._now.nu, h, self._start(tables, h), self._residual())
                 except NotSolvedError:
@@ -248,7 +249,9 @@ class DigitsFlow:
                         self._raise_bits(lost + 24)
                     continue
                 rates = slopes(self._system, stages.p, stages.points)
-                errors = self._errors(tables, stages, h, rates, accuracy)
+                errors = estimated_errors(
+                    self._system, tables, stages, h, rates, accuracy, self._digits + _GUARD_DIGITS
+                )
                 factor = min([limit, *(0.95 * e ** (-1.0 / self._s) for e in errors if e > 0.0)])
                 self._next = self._number.settled(h * max(factor, 0.1))
                 if max(errors) > 1.0:
@@ -268,8 +271,8 @@ class DigitsFlow:
 
     def _check_progress(self) -> None:
         """Raise if the flow has come to rest."""
-        p = self._right_hand_side(self._now.point)
-        moving = zip(self._direction(self._now), self._system.column_sizes.tolist(), strict=True)
+        p = self._system.right_hand_side(self._now.point.margins)
+        moving = zip(direction(self._system, self._now), self._system.column_sizes.tolist(), strict=True)
         fastest = max((abs(v) / c for v, c in moving if c > 0.0), default=self._system.zero)
         if not fastest > max(abs(v) for v in p) * self._power_of_ten(-self._digits):
             raise FlowStopped(
@@ -281,14 +284,14 @@ class DigitsFlow:
     def _flown(self) -> Segment | None:
         """The step without feedback, where there is one."""
         with self._scope():
-            p = self._right_hand_side(self._now.point)
+            p = self._system.right_hand_side(self._now.point.margins)
             found = flight(self._system, self._now.nu, self._now.point, p, self._power_of_ten(-self._digits - 12))
         if found is None:
             return None
         self._raise_bits(found[1] + 24)
         with self._scope():
             number, system = self._number, self._system
-            p = self._right_hand_side(self._now.point)
+            p = self._system.right_hand_side(self._now.point.margins)
             again = flight(system, self._now.nu, self._now.point, p, self._power_of_ten(-self._digits - 12))
             h = (again or found)[0]
             nu = [number.settled(n + h * v) for n, v in zip(self._now.nu, p, strict=True)]
@@ -301,7 +304,7 @@ class DigitsFlow:
             whole = np.ones(1)
             draft = Segment(self._now, end, h, [p], [unknown], np.ones(system.N), whole, [accuracy], flat, ratio)
             self._integrated = number.settled(self._integrated + accuracy - self._now.accuracy)
-            self._next = self._within_domain(h, end) / 2
+            self._next = within_domain(self._system, end, h) / 2
             return draft.ended(draft.log_time(system, number.number(1), accuracy))
 
     def _start(self, tables: Radau, h: Any) -> Rows:
@@ -309,55 +312,6 @@ class DigitsFlow:
             return extrapolated(self._system, self._segment, h, tables.nodes)
         row = self._system.targets_of(self._now.point.margins)
         return [row] * tables.s
-
-    def _right_hand_side(self, at: Point) -> list[Any]:
-        p = self._system.targets_of(at.margins)
-        if self._system.squared:
-            return p
-        total = self._system.log_sum(p)
-        return [self._number.exp(v - total) for v in p]
-
-    def _direction(self, at: Moment) -> list[Any]:
-        """``d theta / d tau``."""
-        row: list[Any] = self._number.times_table([self._right_hand_side(at.point)], self._system.A)[0]
-        return row
-
-    def _first_length(self) -> Any:
-        sizes = self._system.column_sizes.tolist()
-        stiffness = max(w * c * c for w, c in zip(self._now.point.weights, sizes, strict=True))
-        return 1 / max(stiffness, *(abs(v) for v in self._direction(self._now)))
-
-    def _within_domain(self, h: Any, at: Moment) -> Any:
-        """`h`, or what keeps ``|z| < 1`` by a tenth of the distance."""
-        direction = self._direction(at)
-        for v, slack in zip(direction, self._system.distances(at.nu, direction), strict=True):
-            if slack is not None and abs(v) * h > 0.9 * slack:
-                h = 0.9 * slack / abs(v)
-        return h
-
-    def _errors(self, tables: Radau, stages: Stages, h: Any, rates: list[Any], accuracy: Any) -> list[float]:
-        """Estimated errors over their tolerances: of the trajectory, and of the integral of the accuracy."""
-        number, system = self._number, self._system
-        tail = max(abs(v) for row in number.times(tables.tail, stages.p) for v in row)
-        end, last = stages.points[-1], stages.nu[-1]
-        sizes = system.column_sizes.tolist()
-        influence = max(w * c for w, c in zip(end.weights, sizes, strict=True)) / max(abs(v) for v in end.beta)
-        # an error of p in the next coefficient moves nu by h/(2s) times as much
-        moved = h / (2 * self._s)
-        condition = max(
-            system.zero + 1, stages.scale / (2 * self._s), moved * influence, moved / max(abs(v) for v in last)
-        )
-        size = max(abs(v) for v in stages.p[-1])
-        main = tail * condition / (size * self._power_of_ten(-self._digits - _GUARD_DIGITS))
-        gained = h * max(rates)
-        rough = max(abs(v) for row in number.times(tables.tail, [[r] for r in rates]) for v in row) / max(rates)
-        # the quadrature of the slopes is wrong by the square of what their interpolation is
-        drift = number.exp(number.log(gained / max(accuracy, 1)) / 2)
-        return [
-            float(main),
-            float(rough * min(gained, 1) * 1e15),
-            float(rough * drift * self._power_of_ten((self._digits + _GUARD_DIGITS) / 2)),
-        ]
 
     def _accepted(self, tables: Radau, stages: Stages, h: Any, rates: list[Any], errors: list[float]) -> Segment:
         number, system = self._number, self._system

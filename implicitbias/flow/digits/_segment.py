@@ -82,12 +82,14 @@ class Segment:
         number = system.number
         low, high = self._bracket(target)
         x = number.number((low + high) / 2)
+        # on the way through an accuracy of 0 it is that of the start that it counts relative to
+        size = max(abs(target), min(abs(self.start.accuracy), 1))
         for _ in range(200):
             nu = self.nu(system, x)
             point = system.points([nu])[0]
             accuracy = number.settled(system.accuracy(point.margins))
             excess = accuracy - target
-            if abs(excess) <= tolerance * abs(target):
+            if abs(excess) <= tolerance * size:
                 time = self.log_time(system, x, accuracy)
                 return Moment(nu, accuracy, time, point)
             if excess > 0:
@@ -103,8 +105,8 @@ class Segment:
     def _bracket(self, target: Any) -> tuple[Any, Any]:
         above = next(j for j, a in enumerate(self.accuracies) if a >= target)
         low = 0.0 if above == 0 else float(self.nodes[above - 1])
-        # beyond the node, which counts as such for its accuracy as rounded
-        return low, min(1.0, float(self.nodes[above]) * (1 + 1e-12))
+        # a little beyond the nodes, whose places are rounded here
+        return low * (1 - 1e-12), float(self.nodes[above]) * (1 + 1e-12)
 
     def log_time(self, system: System, x: Any, accuracy: Any) -> Any:
         """Logarithm of the flow's time at `x`, where the trajectory has `accuracy`."""
@@ -141,11 +143,7 @@ class Segment:
 
 def accuracy_slope(system: System, point: Point) -> Any:
     """``d accuracy / d tau`` on the trajectory through `point`."""
-    targets = system.targets_of(point.margins)
-    if not system.squared:
-        total = system.log_sum(targets)
-        targets = [system.number.exp(v - total) for v in targets]
-    return slopes(system, [targets], [point])[0]
+    return slopes(system, [system.right_hand_side(point.margins)], [point])[0]
 
 
 def slopes(system: System, p: Rows, points: list[Point]) -> list[Any]:

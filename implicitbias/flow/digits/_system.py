@@ -182,6 +182,19 @@ class System:
             return [y - m for m, y in zip(margins, self.y, strict=True)]
         return [self._log_force(m) for m in margins] if self.logistic else [-m for m in margins]
 
+    def right_hand_side(self, margins: list[Any]) -> list[Any]:
+        """``d nu / d tau``."""
+        values = self.targets_of(margins)
+        if self.squared:
+            return values
+        total = self.log_sum(values)
+        return [self.number.exp(v - total) for v in values]
+
+    def power_of_ten(self, exponent: float) -> Any:
+        """``10^exponent`` in the numbers of the arithmetic."""
+        number = self.number
+        return number.exp(number.number(exponent) * number.log(number.number(10)))
+
     def _log_force(self, m: Any) -> Any:
         return -m - self.number.log1p(self.number.exp(-m)) if m > 0 else -self.number.log1p(self.number.exp(m))
 
