@@ -92,7 +92,7 @@ class _Track:
 def find_kinks(
     sweep: MarginSweep, at: Callable[[float], Q], start: tuple[float, State, Mask], end: tuple[float, Mask]
 ) -> Iterator[tuple[float, int, str]]:
-    """Changes of the support between two solutions, as ``log_mu, sample, change``, from the larger mu down.
+    """Changes of the support between two solutions, as ``log_mu, row, change``, from the larger mu down.
 
     Parameters
     ----------
@@ -109,14 +109,14 @@ def find_kinks(
     if np.array_equal(track.support, final) and track.log_mu - bottom <= _stretch(track.log_mu, top):
         return
     for _ in range(4 * len(final) + 20):
-        event = None
-        while event is None:
+        while True:
             low = max(bottom, track.log_mu - _stretch(track.log_mu, top))
             event, fit = _first_failure(track, low)
             if fit is None or (event is None and low == bottom):
                 return
-            if event is None:
-                track.move(low, fit)
+            if event is not None:
+                break
+            track.move(low, fit)
         where, sample = event
         for other, change in _exchange(track, sample, fit):
             track.support[other] = change == "enters"

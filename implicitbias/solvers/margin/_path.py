@@ -228,11 +228,12 @@ class _Walk:
         self.results.append(result)
         if not result.success:
             return result
-        support, here = result.info["support"], float(log_mu)
+        samples = self.sweep.form.samples
+        support, here = result.info["support"][samples], float(log_mu)
         if self._before is not None:
             inner = self.sweep.form.regularizer
             found = find_kinks(self.sweep, lambda v: inner(self.at(v)), self._before, (here, support))
-            self.kinks += [Kink(_number(where), where, sample, change) for where, sample, change in found]
+            self.kinks += [Kink(_number(where), where, int(samples[row]), change) for where, row, change in found]
         self._before = here, self.sweep.last, support
         return result
 

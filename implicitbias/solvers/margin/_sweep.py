@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import linprog
 
-from ... import certificates
 from ..._result import Result, Status
-from ...problems import Interpolation
 from ...regularizer import L2, Q, R
 from .._continuation import Counter, State
 from .._design import Design
-from .._standard_form import StandardForm
 from .._vertex import saturated_support
 from ._active import Fit, optimal_support
 from ._follow import MarginFollower
-from ._kernel_end import kernel_end
+from ._form import MarginForm, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from ...problems import Margins
@@ -35,8 +30,6 @@ __all__ = ["MarginSweep", "minimum_l2"]
 _ATTEMPT = 3
 """Changes of the support in an attempt at the end from a state on the way."""
 
-_REFINEMENTS = 2
-"""Corrections of multipliers from the predictor."""
 _QUADRATIC = 25.0
 """Logarithm of how far ``alpha^D`` is above the kernel end where the regularizer is a quadratic to rounding."""
 
@@ -68,10 +61,10 @@ class MarginSweep:
     def __init__(self, problem: Margins, reg: Q | R, *, tol: float, max_iterations: int) -> None:
         self.problem, self.reg, self.tol = problem, reg, tol
         self.counter = Counter(max_iterations)
-        self.form, self.A, self.targets, self.units = _moderate(problem, reg)
+        self.form = MarginForm(problem, reg)
+        self.A, self.targets = self.form.A, self.form.targets
         weights = None if reg.w0 is None else reg.w0 ** (2.0 - 2.0 * float(reg.homogeneity))
-        with np.errstate(over="ignore", under="ignore"):
-            self.kernel, self._kernel_nu = kernel_end(self.A, self.targets, weights)
+        self.kernel, self._kernel_nu = self.form.kernel_end(weights)
         self.top = MarginFollower(self.A, self.targets, self.form.regularizer(reg), self.counter).top(self.kernel)
         self._kernel_weights = np.ones(self.A.shape[1]) if weights is None else weights
         self._state: State | None = None
@@ -87,7 +80,7 @@ class MarginSweep:
             best, state = self._solve(reg, inner)
             if not best.success and self.counter.used < self.counter.limit:
                 other = self._from_linear_program(reg, inner)
-                if other is not None and _worst(other[0].residuals) < _worst(best.residuals):
+                if other is not None and worst(other[0].residuals) < worst(best.residuals):
                     best, state = other
         self.last = state
         if best.success:
@@ -126,14 +119,16 @@ class MarginSweep:
         """Where the regularizer is a quadratic to rounding; its multipliers may be below the range of floats."""
         quadratic = L2(self._kernel_weights)
         near = State(0.0, self.kernel, self._kernel_nu)
-        fit = _least(self.A, self.targets, quadratic, near, self.tol, self.counter.limit)
+        fit = _least(self.form, quadratic, near, self.tol, self.counter.limit)
         inner = self.form.regularizer(reg)
         # in this order: the ratio of the two regularizers may itself be below the range of floats
         size = float(fit.nu.max())
         twice = float(np.asarray(inner.grad(fit.beta)) @ fit.beta)
         nu = fit.nu / size * (twice / (2.0 * float(quadratic(fit.beta)) / size))
         result = self._judged(reg, fit._replace(nu=nu))
-        return replace(result, info={"support": fit.nu > 0.0}), State(inner.log_alpha, fit.beta, nu)
+        if not nu.any():  # below the range of floats
+            result = replace(result, info=self._judged(quadratic, fit).info)
+        return result, State(inner.log_alpha, fit.beta, nu)
 
     def _start(self, reg: Q | R, top: float) -> State:
         if self._state is not None:
@@ -157,10 +152,8 @@ class MarginSweep:
         self.counter.used += fit.iterations
         return self._judged(reg, fit), State(inner.log_alpha, fit.beta, fit.nu)
 
-    def _judged(self, reg: Q | R, fit: Fit) -> Result:
-        return judged(
-            self.problem, reg, self.form, self.units, fit, self.tol, self.counter.used >= self.counter.limit
-        )
+    def _judged(self, reg: Q | R | L2, fit: Fit) -> Result:
+        return self.form.judged(reg, fit, tol=self.tol, exhausted=self.counter.used >= self.counter.limit)
 
     def _from_linear_program(self, reg: Q | R, inner: Q | R) -> tuple[Result, State] | None:
         """From the support vectors of the rich limit."""
@@ -194,74 +187,11 @@ class MarginSweep:
 
 def minimum_l2(problem: Margins, reg: L2, *, tol: float, max_iterations: int) -> Result:
     """Max-margin predictor of least weighted l2 norm."""
-    form, A, targets, units = _moderate(problem, reg)
-    with np.errstate(over="ignore", under="ignore"):
-        beta, nu = kernel_end(A, targets, reg.weights)
-    fit = _least(A, targets, reg, State(0.0, beta, nu), tol, max_iterations)
-    return judged(problem, reg, form, units, fit, tol, exhausted=False)
+    form = MarginForm(problem, reg)
+    near = State(0.0, *form.kernel_end(reg.weights))
+    return form.judged(reg, _least(form, reg, near, tol, max_iterations), tol=tol)
 
 
-def _least(A: Matrix, targets: Vector, reg: L2, near: State, tol: float, limit: int) -> Fit:
-    fit = optimal_support(A, targets, reg, near, tol=tol, limit=limit)
+def _least(form: MarginForm, reg: L2, near: State, tol: float, limit: int) -> Fit:
+    fit = optimal_support(form.A, form.targets, reg, near, tol=tol, limit=limit)
     return Fit(near.beta, near.nu, Status.STALLED, 0) if fit is None else fit
-
-
-def _moderate(problem: Margins, reg: Q | R | L2) -> tuple[StandardForm, Matrix, Vector, Vector]:
-    """Equivalent rows and targets, with rows of size one, and the powers of two that make them so."""
-    form = StandardForm(Interpolation(problem.signed, np.ones(problem.shape[0])), reg, mix=False)
-    scaled = form.problem
-    units = np.exp2(-np.floor(np.log2(scaled.row_sizes())))
-    return form, np.ascontiguousarray(scaled.scaled_rows(units)), scaled.y * units, units
-
-
-def judged(
-    problem: Margins,
-    reg: Q | R | L2,
-    form: StandardForm,
-    units: Vector,
-    fit: Fit,
-    tol: float,
-    exhausted: bool,
-) -> Result:
-    """The result in the units of the problem, and what the certificate says of it."""
-    nu = np.maximum(fit.nu, 0.0) * units
-    plain = form.original(
-        Result(fit.beta, fit.status, {}, fit.iterations, dual=nu, value=float(reg(fit.beta))), reg
-    )
-    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
-        residuals = certificates.margin_residuals(problem, reg, plain.beta, plain.dual)
-        if residuals["stationarity"] > tol and np.isfinite(plain.beta).all():
-            # multipliers of badly scaled columns are better had from the predictor
-            dual = _multipliers(problem, reg, plain)
-            other = certificates.margin_residuals(problem, reg, plain.beta, dual)
-            if _worst(other) < _worst(residuals):
-                plain, residuals = replace(plain, dual=dual), other
-    if _worst(residuals) <= tol:
-        status = Status.CONVERGED
-    elif not np.isfinite(plain.beta).all():
-        status = Status.NON_FINITE
-    else:
-        status = Status.ITERATION_LIMIT if exhausted else Status.STALLED
-    return replace(plain, status=status, residuals=residuals, info={"support": fit.nu > 0.0})
-
-
-def _multipliers(problem: Margins, reg: Q | R | L2, found: Result) -> Vector:
-    """Those on the support that fit the predictor best, every coordinate relative to the terms it is the sum of."""
-    dual = np.array(found.dual)
-    support = dual > 0.0
-    rows = problem.signed[support]
-    target = np.asarray(reg.grad(found.beta))
-    for _ in range(_REFINEMENTS if support.any() else 0):
-        terms = np.abs(rows).T @ dual[support]
-        weights = 1.0 / np.where(terms > 0.0, terms, 1.0)
-        matrix = weights[:, None] * rows.T
-        size = np.linalg.norm(matrix, axis=0)
-        mismatch = weights * (target - rows.T @ dual[support])
-        dual[support] += np.linalg.lstsq(matrix / size, mismatch, rcond=None)[0] / size
-        dual = np.maximum(dual, 0.0)
-    return dual
-
-
-def _worst(residuals: Mapping[str, float]) -> float:
-    values = list(residuals.values())
-    return max(values) if all(value == value for value in values) else np.inf
