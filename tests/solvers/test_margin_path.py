@@ -90,6 +90,19 @@ def test_at_a_kink_a_multiplier_and_an_excess_margin_are_both_zero(D):
         assert y[kink.sample] * (X[kink.sample] @ before.beta) > 1.0 + 1e-9
 
 
+@pytest.mark.parametrize("D", [2, 3])
+def test_kinks_by_bisection(D, monkeypatch):
+    # the way out where a support on the way has no solution of its own
+    X, y = generic()
+    want = max_margin_path(X, y, [10.0, 1e-4], D).kinks
+    monkeypatch.setattr("implicitbias.solvers.margin._path.find_kinks", lambda *_: iter(()))
+    found = max_margin_path(X, y, [10.0, 1e-4, 1e-5], D)
+    assert [k[2:] for k in found.kinks] == [k[2:] for k in want]
+    np.testing.assert_allclose([k.log_mu for k in found.kinks], [k.log_mu for k in want], rtol=1e-9)
+    assert len(want) == 1
+    replayed(found)
+
+
 def test_a_kink_in_forty_digits():
     # with the kink's support the multiplier changes sign within 1e-9 of where the kink is said to be
     X, y = generic()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .._continuation import State
 
     Vector = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
 
 __all__ = ["MarginPath", "max_margin_path"]
 
@@ -33,6 +34,8 @@ _PER_DECADE = 4
 """Points per decade of mu where the grid is chosen here."""
 _RICH_EXCESS = 1e-3
 """Excess l1 norm at which the grid ends."""
+_NARROW = 1e-11
+"""Width of the bracket of a kink, relative to the larger of ``log mu`` and 1."""
 _RICH = 60.0
 """Logarithm of beta / mu at which it ends at the latest."""
 
@@ -231,11 +234,39 @@ class _Walk:
         samples = self.sweep.form.samples
         support, here = result.info["support"][samples], float(log_mu)
         if self._before is not None:
-            inner = self.sweep.form.regularizer
-            found = find_kinks(self.sweep, lambda v: inner(self.at(v)), self._before, (here, support))
-            self.kinks += [Kink(_number(where), where, int(samples[row]), change) for where, row, change in found]
+            self.kinks += [
+                Kink(_number(where), where, int(samples[row]), change)
+                for where, row, change in self._changes(self._before, (here, support))
+            ]
         self._before = here, self.sweep.last, support
         return result
+
+    def _changes(self, start: tuple[float, State, Mask], end: tuple[float, Mask]) -> list[tuple[float, int, str]]:
+        inner = self.sweep.form.regularizer
+        found = list(find_kinks(self.sweep, lambda v: inner(self.at(v)), start, end))
+        reached = start[2].copy()
+        for _, row, change in found:
+            reached[row] = change == "enters"
+        if not np.array_equal(reached, end[1]):  # on the way a support had no solution of its own
+            last = self.sweep.last
+            found = self._bisected(start, end)
+            self.sweep.resume(last)
+        return found
+
+    def _bisected(self, start: tuple[float, State, Mask], end: tuple[float, Mask]) -> list[tuple[float, int, str]]:
+        """The changes by solving in between, until no more than one place is left for each."""
+        if np.array_equal(start[2], end[1]):
+            return []
+        middle = 0.5 * (start[0] + end[0])
+        if start[0] - end[0] > _NARROW * max(1.0, abs(middle)):
+            self.sweep.resume(start[1])
+            result = self.sweep.visit(self.at(middle))
+            if result.success:
+                support = result.info["support"][self.sweep.form.samples]
+                between = middle, self.sweep.last, support
+                return self._bisected(start, (middle, support)) + self._bisected(between, end)
+        rows = np.flatnonzero(start[2] != end[1])
+        return [(middle, int(row), "enters" if end[1][row] else "leaves") for row in rows]
 
 
 def _adaptive(walk: _Walk, rich: L1) -> list[float]:

@@ -69,6 +69,12 @@ class MarginSweep:
         self._kernel_weights = np.ones(self.A.shape[1]) if weights is None else weights
         self._state: State | None = None
 
+    def resume(self, state: State) -> None:
+        """Take a solution, at an alpha not below that of the next visit, for the last one visited."""
+        self.last = state
+        above = (state.log_alpha - self.top) * float(self.reg.homogeneity) > _QUADRATIC
+        self._state = None if above else state
+
     def visit(self, reg: Q | R) -> Result:
         """Max-margin predictor under `reg`, whose alpha is not larger than that of the visits before."""
         before = self.counter.used
