@@ -117,7 +117,7 @@ def margin_residuals(
     sizes, size = np.abs(A), np.abs(nu)
     excess = _beyond(A @ b - 1.0, sizes @ np.abs(b))
     return {
-        "primal": float(np.max(-excess, initial=0.0)),
+        "primal": float(np.maximum(-excess, 0.0).max() + 0.0),
         "sign": _ratio(float(np.maximum(-nu, 0.0).max() + 0.0), float(size.max())),
         "complementarity": _ratio(float(size @ np.abs(excess)), float(size.sum())),
         **_dual_residuals(reg, b, A.T @ nu, sizes.T @ size),
