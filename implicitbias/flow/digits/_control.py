@@ -67,6 +67,6 @@ def estimated_errors(
     drift = number.exp(number.log(gained / max(accuracy, 1)) / 2)
     return [
         float(main),
-        float(rough * min(gained, 1) * 1e15),
+        float(rough * min(gained, 1) * system.power_of_ten(min(15.0, digits + 1.0))),
         float(rough * drift * system.power_of_ten(digits / 2)),
     ]
