@@ -21,7 +21,10 @@ _EVEN = 1.05
 """Ratio of the slopes of x at the ends of a step up to which it is integrated as it stands."""
 _STILL = 1e-8
 """Growth of x that is nothing in ``e^x``, whatever its slopes."""
-_DEEPEST = 20
+_DEEPEST = 30
+"""Halvings of a step; a step that is smooth takes as many only towards its end."""
+_MOST_POINTS = 500
+"""Points asked for inside steps, in all of one integration: rounding errors are not smooth at any length."""
 _HORIZON = 40.0
 """What lies farther behind in x is nothing in float64: ``e^-40``."""
 _GAUSS = np.polynomial.legendre.leggauss(16)
@@ -61,6 +64,7 @@ class TimeIntegral:
     def __init__(self, log_constant: float, log_time: float, start: Point) -> None:
         self._log_constant, self._base, self._last = log_constant, log_time, start
         self._steps: list[_Step] = []
+        self._points = _MOST_POINTS
 
     def after(self, length: float, point: Point, inside: Callable[[float], Point]) -> float:
         """``log t`` at a point that lies `length` in tau beyond the last one.
@@ -82,6 +86,7 @@ class TimeIntegral:
 
     def settle(self) -> None:
         """Integrate the steps that count; points inside them are not asked for any more."""
+        self._points = _MOST_POINTS
         for step in self._steps:
             self._base = float(np.logaddexp(self._base, self._log_integral(step)))
         self._steps.clear()
@@ -89,15 +94,19 @@ class TimeIntegral:
     def _log_integral(self, step: _Step, depth: int = 0) -> float:
         length, start, end = step.length, step.start, step.end
         growth = end.x - start.x
-        if depth < _DEEPEST and growth > _STILL and not start.speed < _EVEN * end.speed < _EVEN**2 * start.speed:
+        uneven = not start.speed < _EVEN * end.speed < _EVEN**2 * start.speed
+        if uneven and growth > _STILL and depth < _DEEPEST and self._points > 0:
+            self._points -= 1
             half = 0.5 * length
             middle = step.inside(half)
-            halves = (
-                _Step(half, start, middle, step.inside),
-                _Step(half, middle, end, lambda offset: step.inside(half + offset)),
+            second = self._log_integral(
+                _Step(half, middle, end, lambda offset: step.inside(half + offset)), depth + 1
             )
-            first, second = (self._log_integral(part, depth + 1) for part in halves)
-            return float(np.logaddexp(first, second))
+            if middle.x < end.x - _HORIZON:
+                return second
+            return float(
+                np.logaddexp(self._log_integral(_Step(half, start, middle, step.inside), depth + 1), second)
+            )
         whole = _in_tau(length, start, end) if growth < _SHORT else _in_x(length, start, end)
         return end.x + math.log(whole) - self._log_constant
 

@@ -45,6 +45,13 @@ _ABRUPT = 0.2
 """Least ratio of the slack after a step to that before: a longer step is taken again, shorter."""
 _RETRIES = 12
 """How often in a row a step that failed is tried again from the last state."""
+_TOLD_APART = 0.03
+"""Error of a margin, in units of what changes its share by a factor e, that is let pass in a step."""
+_FINEST = 3e-14
+"""Smallest tolerance that LSODA takes."""
+_PATIENCE = 5000
+_CRAWL = 1e-3
+"""Accuracy to be gained in so many steps, relative."""
 _SHORTER = 0.03
 """Factor of the step after each failure: a sample may become active within ``1/accuracy`` of the clock."""
 _MORE_DIGITS = "; float64 may not hold this trajectory: try digits=20"
@@ -105,7 +112,7 @@ class FloatFlow:
         self._time: TimeIntegral | None = None
         self._pending: tuple[float, Point, Callable[[float], Point]] | None = None
         self._reached = self._before = self._passed = 0.0
-        self._length, self._seen_size = 0.0, math.inf
+        self._length, self._seen_size, self._watched = 0.0, math.inf, -math.inf
         self._called = time.perf_counter()
         with np.errstate(over="ignore", under="ignore"):
             self._anchor(np.zeros(N))
@@ -188,13 +195,14 @@ class FloatFlow:
             self._time = TimeIntegral(self._log_constant, self._start_time, start)
         scale = self._scale(velocity)
         self._start_length = 1e-4 * scale
+        self._taken_rtol = self._tolerance()
         self._solver = LSODA(
             self._velocity,
             0.0,
             self._moved,
             _FOREVER,
-            rtol=self._rtol,
-            atol=self._rtol * scale * float(np.abs(velocity).max()),
+            rtol=self._taken_rtol,
+            atol=self._taken_rtol * scale * float(np.abs(velocity).max()),
             jac=self._jacobian,
             first_step=first_step or self._start_length,
         )
@@ -247,11 +255,12 @@ class FloatFlow:
         with np.errstate(all="ignore"):  # what is not finite is looked for
             failures = 0
             while not self._seen_accuracy >= accuracy:
-                if self._seen_slack < _FINE or self._seen_size < _FINE * self._size:
+                if self._seen_slack < _FINE or self._seen_size < _FINE * self._size or self._too_coarse():
                     self._anchor(self._moved, self._length)
                     continue
                 if self.steps >= self._max_steps:
                     raise FlowStopped(Status.ITERATION_LIMIT)
+                self._watch()
                 failure = self._step()
                 failures = failures + 1 if failure else 0
                 if failures > _RETRIES:
@@ -259,6 +268,24 @@ class FloatFlow:
                 if failure:
                     self._anchor(self._moved, _SHORTER**failures * (self._length or self._start_length))
             return self._land(accuracy)
+
+    def _tolerance(self) -> float:
+        """Relative tolerance of nu at which margins as large as the accuracy are still told apart."""
+        if self._loss is None:
+            return self._rtol
+        return max(min(self._rtol, _TOLD_APART / max(self._seen_accuracy, 1.0)), _FINEST)
+
+    def _too_coarse(self) -> bool:
+        return self._tolerance() < 0.3 * self._taken_rtol
+
+    def _watch(self) -> None:
+        """Stop where thousands of steps have led nowhere: the integrator chases rounding errors."""
+        if self.steps % _PATIENCE:
+            return
+        gained = self._seen_accuracy - self._watched
+        if self.steps and gained < _CRAWL * max(1.0, abs(self._seen_accuracy)):
+            raise FlowStopped(Status.STALLED, "thousands of steps led nowhere" + _MORE_DIGITS)
+        self._watched = self._seen_accuracy
 
     def _step(self) -> str:
         """Take one step; what went wrong, if something did."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._result import Status
 from ..problems import Interpolation, Margins
 from ..regularizer import Q
-from ._float import FloatFlow
 from ._marks import Marks, as_accuracy
-from ._state import Engine, FlowStopped, State
+from ._rounded import exact_predictor
+from ._run import Run
+from ._state import State
 from ._trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def gradient_flow(
         Accuracies to save the state at, or how many of them, spread over the logarithm of what has been gained. 100
         of them when None. The end is always saved.
     digits
-        None for float64. Otherwise this many digits of every number are correct and all are mpmath numbers.
+        None for float64. Otherwise this many digits of every number are correct and all are mpmath numbers. Some
+        trajectories float64 cannot follow: to accuracies beyond 1e12, or at D > 2 from a tiny alpha. For data of up
+        to 3000 entries they are then followed with more digits all the same, and rounded.
     rtol
         Relative tolerance of nu per step in float64. Errors of directions come out near it or below.
     max_steps
@@ -126,34 +128,31 @@ def gradient_flow(
     marks = Marks.of(problem, reg, loss, until_loss, until_accuracy, save_at, digits, resume)
     _require_separable(problem, loss, marks.end)
 
-    states: list[State] = []
-    status, message = Status.CONVERGED, ""
-    start = None if resume is None else _last_state(resume)
     with ExitStack() as stack:
-        on_step = _reporter(stack, progress, marks)
-        engine = _engine(problem, reg, loss, digits, rtol, max_steps, start, on_step)
-        try:
-            for mark in marks.values:
-                states.append(engine.advance_to(mark))
-        except FlowStopped as stopped:
-            status, message = stopped.status, str(stopped)
-        except KeyboardInterrupt:
-            status = Status.INTERRUPTED
-    last = engine.state
-    reached = states[-1].accuracy if states else marks.start
-    if status is not Status.CONVERGED and last.accuracy > reached:
-        states.append(last)
-    info = {**engine.info, **({"message": message} if message and message != status.value else {})}
-    found = _gather(problem, reg, loss, digits, states, resume, status)
+        run = Run(
+            problem,
+            reg,
+            loss,
+            digits,
+            rtol,
+            max_steps,
+            start=None if resume is None else _last_state(resume),
+            on_step=_reporter(stack, progress, marks),
+        )
+        run.follow(marks)
+    info = dict(run.engine.info)
+    if run.message and run.message != run.status.value:
+        info["message"] = run.message
+    found = _gather(problem, reg, loss, digits, run.states, resume)
     trajectory = Trajectory(
         X=problem.X,
         y=problem.y,
         reg=reg,
         loss=loss,
         **found,
-        status=status,
+        status=run.status,
         digits=digits,
-        steps=engine.steps + (0 if resume is None else resume.steps),
+        steps=run.engine.steps + (0 if resume is None else resume.steps),
         seconds=time.perf_counter() - started + (0.0 if resume is None else resume.seconds),
         info=info,
     )
@@ -204,27 +203,6 @@ def _require_separable(problem: Any, loss: str, end: Any) -> None:
         raise not_separable(signed, certificate)
 
 
-def _engine(
-    problem: Any,
-    reg: Q,
-    loss: str,
-    digits: int | None,
-    rtol: float,
-    max_steps: int,
-    start: State | None,
-    on_step: Callable[[State], None] | None,
-) -> Engine:
-    if digits is None:
-        return FloatFlow(
-            problem.X, problem.y, reg, loss, rtol=rtol, start=start, max_steps=max_steps, on_step=on_step
-        )
-    from .digits import DigitsFlow
-
-    return DigitsFlow(
-        problem.X, problem.y, reg, loss, digits=digits, start=start, max_steps=max_steps, on_step=on_step
-    )
-
-
 def _last_state(before: Trajectory) -> State:
     nu, log10_time = before.dual[-1], before.log10_time[-1]
     if before.digits is None:
@@ -236,7 +214,7 @@ def _last_state(before: Trajectory) -> State:
 
 
 def _gather(
-    problem: Any, reg: Q, loss: str, digits: int | None, states: list[State], resume: Trajectory | None, status: Any
+    problem: Any, reg: Q, loss: str, digits: int | None, states: list[State], resume: Trajectory | None
 ) -> dict[str, Any]:
     """Arrays of the states, those of `resume` first."""
     N, d = problem.shape
@@ -250,7 +228,7 @@ def _gather(
         signed = problem.X if loss == "squared" else problem.signed
         with mpmath.workdps(digits + 15):
             log10_time = [s.log_time / mpmath.log(10) for s in states]
-        beta = [_exact_predictor(signed, reg, s, digits) for s in states]
+        beta = [exact_predictor(signed, reg, s, digits) for s in states]
     found = {
         "accuracy": np.array([as_accuracy(s.accuracy, digits) for s in states], dtype=kind),
         "beta": np.array(beta, dtype=kind).reshape(len(states), d),
@@ -260,20 +238,6 @@ def _gather(
     if resume is None:
         return found
     return {name: np.concatenate([getattr(resume, name), values]) for name, values in found.items()}
-
-
-def _exact_predictor(signed: Any, reg: Q, state: State, digits: int) -> list[Any]:
-    """``grad Q*(sum nu_n y_n x_n)``, unless the integrator has told it."""
-    if state.beta is not None:
-        return list(state.beta)
-    import mpmath
-
-    with mpmath.workdps(2 * digits + 30):
-        columns = signed.T.tolist()
-        theta = [mpmath.fdot(zip(column, state.nu, strict=True)) for column in columns]
-        beta = list(reg.grad_conjugate(theta))
-    with mpmath.workdps(digits + 5):
-        return [+b for b in beta]
 
 
 def _reporter(stack: ExitStack, progress: Any, marks: Marks) -> Callable[[State], None] | None:

@@ -39,10 +39,15 @@ class State:
 class Engine(Protocol):
     """What :func:`implicitbias.gradient_flow` asks of an integrator."""
 
-    steps: int
-    """Steps taken."""
-    info: dict[str, Any]
-    """Error monitors and costs, by name."""
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        ...
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Error monitors and costs, by name."""
+        ...
 
     @property
     def state(self) -> State:
