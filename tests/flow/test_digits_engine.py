@@ -60,6 +60,7 @@ def test_thirty_digits_are_those_of_forty(alpha, D, loss, target, data):
         assert distance(unit(beta), unit(fine_beta)) < mpf("1e-30")
         assert distance(p, fine_p) < mpf("1e-30")
         assert abs(rough.log_time - fine.log_time) < 1e-13
+    assert distance(fine.beta, fine_beta) < mpf("1e-40")
     assert flow.info["accuracy_drift"] < 1e-40
     assert flow.info["conserved"] < 1e-40
     assert flow.info["error_estimate"] < 1e-38

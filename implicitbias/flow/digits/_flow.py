@@ -218,7 +218,7 @@ class DigitsFlow:
         if checked and self.steps:
             drift = conserved_drift(self._system, nu, self._bits)
             self.info["conserved"] = max(self.info["conserved"], drift)
-        return State(nu, out(moment.accuracy), log_time)
+        return State(nu, out(moment.accuracy), log_time, [out(v) for v in moment.point.beta])
 
     # ---- one step ----
 
