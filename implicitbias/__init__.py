@@ -12,16 +12,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import special
-from ._result import ConvergenceError, ImplicitBiasError, InfeasibleError, Result, Status
+from ._result import ConvergenceError, ImplicitBiasError, InfeasibleError, NotSeparableError, Result, Status
 from .problems import Interpolation, Margins
-from .regularizer import L1, L2, Q, R, Regularizer
+from .regularizer import L1, L2, Lp, Q, R, Regularizer
 
 if TYPE_CHECKING:
     from ._crosscheck import crosscheck
     from ._regime import Regime, regime
-    from .estimators import ImplicitBiasRegressor, ImplicitBiasRegressorCV
-    from .flow import Trajectory, gradient_flow
-    from .solvers import InterpolationPath, interpolate, interpolation_path, max_margin
+    from .estimators import ImplicitBiasClassifier, ImplicitBiasRegressor, ImplicitBiasRegressorCV
+    from .flow import Stability, Trajectory, gradient_flow, parameter_kkt, saddle_escape, stability
+    from .solvers import (
+        FlowLimit,
+        InterpolationPath,
+        MarginPath,
+        flow_limit,
+        interpolate,
+        interpolation_path,
+        max_margin,
+        max_margin_path,
+        max_margin_solutions,
+    )
 
 __version__ = "0.1.0"
 
@@ -29,42 +39,64 @@ __all__ = [
     "L1",
     "L2",
     "ConvergenceError",
+    "FlowLimit",
+    "ImplicitBiasClassifier",
     "ImplicitBiasError",
     "ImplicitBiasRegressor",
     "ImplicitBiasRegressorCV",
     "InfeasibleError",
     "Interpolation",
     "InterpolationPath",
+    "Lp",
+    "MarginPath",
     "Margins",
+    "NotSeparableError",
     "Q",
     "R",
     "Regime",
     "Regularizer",
     "Result",
+    "Stability",
     "Status",
     "Trajectory",
     "crosscheck",
+    "flow_limit",
     "gradient_flow",
     "interpolate",
     "interpolation_path",
     "max_margin",
+    "max_margin_path",
+    "max_margin_solutions",
+    "parameter_kkt",
     "regime",
+    "saddle_escape",
     "special",
+    "stability",
 ]
 
 
 _LAZY = {
+    "FlowLimit": ".solvers",
+    "ImplicitBiasClassifier": ".estimators",
     "ImplicitBiasRegressor": ".estimators",
     "ImplicitBiasRegressorCV": ".estimators",
     "InterpolationPath": ".solvers",
+    "MarginPath": ".solvers",
     "Regime": "._regime",
+    "Stability": ".flow",
+    "Trajectory": ".flow",
     "crosscheck": "._crosscheck",
+    "flow_limit": ".solvers",
+    "gradient_flow": ".flow",
     "interpolate": ".solvers",
     "interpolation_path": ".solvers",
-    "regime": "._regime",
-    "Trajectory": ".flow",
-    "gradient_flow": ".flow",
     "max_margin": ".solvers",
+    "max_margin_path": ".solvers",
+    "max_margin_solutions": ".solvers",
+    "parameter_kkt": ".flow",
+    "regime": "._regime",
+    "saddle_escape": ".flow",
+    "stability": ".flow",
 }
 
 

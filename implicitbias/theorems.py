@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "kernel_max_margin",
     "l2_margin",
-    "lemma3_accuracy",
-    "lemma3_loss",
-    "rich_max_margin",
-    "theorem6_accuracy",
-    "theorem6_log_mu",
-    "theorem6_max_margin",
+    "moroshko_lemma3_accuracy",
+    "moroshko_lemma3_loss",
+    "moroshko_theorem4",
+    "moroshko_theorem6",
+    "moroshko_theorem6_accuracy",
+    "moroshko_theorem6_log_mu",
+    "moroshko_theorem7",
 ]
 
 
@@ -55,13 +55,13 @@ def l2_margin(X: ArrayLike, y: ArrayLike, D: float = 2, w0: ArrayLike | None = N
 
     Notes
     -----
-    Moroshko et al. (2020), above Lemma 3, for ``w0 = 1``. The inverse of the norm of :func:`kernel_max_margin`.
+    Moroshko et al. (2020), above Lemma 3, for ``w0 = 1``. The inverse of the norm of :func:`moroshko_theorem4`.
     """
     norm = L2(_kernel_weights(D, w0))
-    return float(1.0 / np.sqrt(2.0 * norm(kernel_max_margin(X, y, D, w0))))
+    return float(1.0 / np.sqrt(2.0 * norm(moroshko_theorem4(X, y, D, w0))))
 
 
-def lemma3_loss(t: ArrayLike, alpha: float, D: float, gamma2: float) -> Any:
+def moroshko_lemma3_loss(t: ArrayLike, alpha: float, D: float, gamma2: float) -> Any:
     r"""Upper bound of the loss at time t.
 
     .. math:: L(u(t)) \le \frac{1}{1 + 2 D^2 \alpha^{2D-2} \gamma_2^2 t} .
@@ -98,11 +98,11 @@ def lemma3_loss(t: ArrayLike, alpha: float, D: float, gamma2: float) -> Any:
         raise ValueError(f"alpha must be positive and finite, got {alpha}")
     with np.errstate(divide="ignore"):
         log_time = np.log(times)
-    return np.exp(-lemma3_accuracy(log_time, math.log(alpha), D, gamma2))
+    return np.exp(-moroshko_lemma3_accuracy(log_time, math.log(alpha), D, gamma2))
 
 
-def lemma3_accuracy(log_time: ArrayLike, log_alpha: float, D: float, gamma2: float) -> Any:
-    """Lower bound of the accuracy ``-log L``: :func:`lemma3_loss` for times and scales that no float holds.
+def moroshko_lemma3_accuracy(log_time: ArrayLike, log_alpha: float, D: float, gamma2: float) -> Any:
+    """Lower bound of ``-log L``: :func:`moroshko_lemma3_loss` for times and scales that no float holds.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def lemma3_accuracy(log_time: ArrayLike, log_alpha: float, D: float, gamma2: flo
     return np.logaddexp(0.0, rate + np.asarray(log_time, dtype=np.float64))
 
 
-def kernel_max_margin(X: ArrayLike, y: ArrayLike, D: float = 2, w0: ArrayLike | None = None) -> NDArray[np.float64]:
+def moroshko_theorem4(X: ArrayLike, y: ArrayLike, D: float = 2, w0: ArrayLike | None = None) -> NDArray[np.float64]:
     r"""Limit of ``w/gamma`` in the kernel regime, where ``gamma~`` is much less than ``alpha^D``.
 
     .. math:: \operatorname{argmin} \sum_i w_i^2 / w_{0i}^{2(D-1)}
@@ -162,7 +162,7 @@ def kernel_max_margin(X: ArrayLike, y: ArrayLike, D: float = 2, w0: ArrayLike | 
     return np.asarray(max_margin(X, y, L2(_kernel_weights(D, w0))).beta)
 
 
-def theorem6_log_mu(accuracy: ArrayLike, log_alpha: float, D: float) -> Any:
+def moroshko_theorem6_log_mu(accuracy: ArrayLike, log_alpha: float, D: float) -> Any:
     """Logarithm of ``mu = alpha^D / gamma~``, that of the regularizer ``Q_mu`` next to the flow.
 
     Parameters
@@ -193,7 +193,7 @@ def theorem6_log_mu(accuracy: ArrayLike, log_alpha: float, D: float) -> Any:
     return D * log_alpha - np.log(gamma)
 
 
-def theorem6_accuracy(log_mu: ArrayLike, log_alpha: float, D: float) -> Any:
+def moroshko_theorem6_accuracy(log_mu: ArrayLike, log_alpha: float, D: float) -> Any:
     """Accuracy ``gamma~ = alpha^D / mu`` at which the flow is next to ``Q_mu``; its logarithm, as both may be huge.
 
     Parameters
@@ -218,7 +218,7 @@ def theorem6_accuracy(log_mu: ArrayLike, log_alpha: float, D: float) -> Any:
     return D * log_alpha - np.asarray(log_mu, dtype=np.float64)
 
 
-def theorem6_max_margin(
+def moroshko_theorem6(
     X: ArrayLike, y: ArrayLike, accuracy: float, log_alpha: float, D: float = 2, w0: ArrayLike | None = None
 ) -> NDArray[np.float64]:
     r"""Predictor that ``w/gamma`` is near to at an accuracy of the order of ``alpha^D``.
@@ -253,11 +253,11 @@ def theorem6_max_margin(
     (:func:`implicitbias.flow.stability`). What takes its place without is :func:`implicitbias.flow_limit`. The
     distance is of the order of ``1/gamma~`` up to a logarithm.
     """
-    log_mu = float(theorem6_log_mu(accuracy, log_alpha, D))
+    log_mu = float(moroshko_theorem6_log_mu(accuracy, log_alpha, D))
     return np.asarray(max_margin(X, y, Q.from_log_alpha(log_mu / D, D, w0)).beta)
 
 
-def rich_max_margin(X: ArrayLike, y: ArrayLike, D: float = 2, w0: ArrayLike | None = None) -> NDArray[np.float64]:
+def moroshko_theorem7(X: ArrayLike, y: ArrayLike, D: float = 2, w0: ArrayLike | None = None) -> NDArray[np.float64]:
     r"""Limit of ``w/gamma`` in the rich regime, where ``gamma~`` is much more than ``alpha^D``.
 
     .. math:: \operatorname{argmin} \sum_i w_{0i}^{2-D} |w_i| \quad\text{s.t.}\quad y_n\langle x_n, w\rangle \ge 1 .

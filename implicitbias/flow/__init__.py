@@ -2,6 +2,17 @@
 
 from ._escape import SaddleEscape, saddle_escape
 from ._gradient_flow import gradient_flow
+from ._stability import ParameterKKT, Stability, parameter_kkt, stability, weights_kkt
 from ._trajectory import Trajectory
 
-__all__ = ["SaddleEscape", "Trajectory", "gradient_flow", "saddle_escape"]
+__all__ = [
+    "ParameterKKT",
+    "SaddleEscape",
+    "Stability",
+    "Trajectory",
+    "gradient_flow",
+    "parameter_kkt",
+    "saddle_escape",
+    "stability",
+    "weights_kkt",
+]

@@ -17,19 +17,32 @@ from ._dual_newton import Sweep
 from ._options import check_lengths, check_options
 from ._path import InterpolationPath, interpolation_path
 from ._standard_form import StandardForm
-from .margin import Kink, MarginPath, max_margin, max_margin_path
+from .margin import (
+    FlowLimit,
+    Kink,
+    L1Solutions,
+    MarginPath,
+    flow_limit,
+    max_margin,
+    max_margin_path,
+    max_margin_solutions,
+)
 
 if TYPE_CHECKING:
     from ..regularizer import Regularizer
 
 __all__ = [
+    "FlowLimit",
     "InterpolationPath",
     "Kink",
+    "L1Solutions",
     "MarginPath",
+    "flow_limit",
     "interpolate",
     "interpolation_path",
     "max_margin",
     "max_margin_path",
+    "max_margin_solutions",
 ]
 
 

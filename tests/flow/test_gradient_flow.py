@@ -90,6 +90,25 @@ def test_against_more_digits(alpha, D, loss, end):
     np.testing.assert_allclose(floats.log10_time, exact.log10_time.astype(float), rtol=1e-9, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("alpha", "D", "end"), [(1e-6, 3, 1e3), ("1e-30", 3, 1e2), (1e7, 2, 1e15), (1e4, 2, 1e11), (10, 4, 1e10)]
+)
+def test_at_and_beyond_what_float64_holds(alpha, D, end):
+    """Shares need margins right to a fraction of 1, the dual at D > 2 its distance from 1: see `_rounded`."""
+    floats = ib.gradient_flow(THREE, LABELS, alpha, D, "exponential", until_accuracy=end, save_at=3)
+    exact = ib.gradient_flow(THREE, LABELS, alpha, D, "exponential", until_accuracy=end, save_at=3, digits=25)
+    assert floats.beta.dtype == float
+    np.testing.assert_allclose(floats.direction, exact.direction.astype(float), rtol=0, atol=3e-9)
+    np.testing.assert_allclose(floats.accuracy, exact.accuracy.astype(float), rtol=1e-12)
+
+
+def test_large_data_beyond_float64_end_with_a_word():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((10, 400)), np.where(np.arange(10) % 2, 1.0, -1.0)
+    with pytest.raises(ib.ConvergenceError, match="try digits=20"):
+        ib.gradient_flow(X, y, 1e8, 2, "exponential", until_accuracy=1e15, save_at=1)
+
+
 def test_regression_against_more_digits():
     X, y = regression(4, 6)
     for alpha, D in ((0.5, 2), (1e-6, 2), (0.3, 3)):
