@@ -19,8 +19,8 @@ _SHORT = 1.0
 """Growth of x over a step up to which ``e^x`` is integrated in tau; beyond, ``d tau / dx`` is the smooth factor."""
 _EVEN = 1.05
 """Ratio of the slopes of x at the ends of a step up to which it is integrated as it stands."""
-_STILL = 1e-8
-"""Growth of x that is nothing in ``e^x``, whatever its slopes."""
+_STRAIGHT = 1e-3
+"""Length of a step times the change of slope up to which the cubic is good, however much the slopes differ."""
 _DEEPEST = 30
 """Halvings of a step; a step that is smooth takes as many only towards its end."""
 _MOST_POINTS = 500
@@ -95,7 +95,8 @@ class TimeIntegral:
         length, start, end = step.length, step.start, step.end
         growth = end.x - start.x
         uneven = not start.speed < _EVEN * end.speed < _EVEN**2 * start.speed
-        if uneven and growth > _STILL and depth < _DEEPEST and self._points > 0:
+        bent = length * abs(end.speed - start.speed) > _STRAIGHT
+        if uneven and bent and depth < _DEEPEST and self._points > 0:
             self._points -= 1
             half = 0.5 * length
             middle = step.inside(half)
@@ -107,7 +108,9 @@ class TimeIntegral:
             return float(
                 np.logaddexp(self._log_integral(_Step(half, start, middle, step.inside), depth + 1), second)
             )
-        whole = _in_tau(length, start, end) if growth < _SHORT else _in_x(length, start, end)
+        # x may fall, of the logistic loss: its slopes are weighted sums
+        by_tau = growth < _SHORT or not min(start.speed, end.speed) > 0.0
+        whole = _in_tau(length, start, end) if by_tau else _in_x(length, start, end)
         return end.x + math.log(whole) - self._log_constant
 
 

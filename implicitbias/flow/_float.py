@@ -54,6 +54,11 @@ _CRAWL = 1e-3
 """Accuracy to be gained in so many steps, relative."""
 _SHORTER = 0.03
 """Factor of the step after each failure: a sample may become active within ``1/accuracy`` of the clock."""
+_EQUAL = 50
+"""Steps of equal length in a row after which LSODA starts anew: at orders above 5 it never thinks of stiffness, and
+on a plateau, where nu moves along a line, it stays there."""
+_NOISE = 1e-7
+"""Loss of accuracy, relative to it, that is taken for rounding."""
 _MORE_DIGITS = "; float64 may not hold this trajectory: try digits=20"
 _CALLBACK_SECONDS = 0.1
 _TINY = float(np.finfo(float).tiny)
@@ -112,7 +117,7 @@ class FloatFlow:
         self._time: TimeIntegral | None = None
         self._pending: tuple[float, Point, Callable[[float], Point]] | None = None
         self._reached = self._before = self._passed = 0.0
-        self._length, self._seen_size, self._watched = 0.0, math.inf, -math.inf
+        self._length, self._seen_size, self._watched, self._best = 0.0, math.inf, -math.inf, -math.inf
         self._called = time.perf_counter()
         with np.errstate(over="ignore", under="ignore"):
             self._anchor(np.zeros(N))
@@ -134,6 +139,16 @@ class FloatFlow:
     def _pull_at(self, beta: Vector) -> Pull:
         assert self._loss is not None
         return self._loss.pull(self._design.forward(beta))
+
+    def _accuracy_at(self, moved: Vector) -> float:
+        beta, _, _ = self._curve(self._design.adjoint(moved))
+        if self._loss is not None:
+            return self._loss.accuracy(self._design.forward(beta))
+        size = float(np.linalg.norm(self._residual_at(moved, beta)))
+        return -2.0 * math.log(size) if size else math.inf
+
+    def _worse(self, accuracy: float) -> bool:
+        return accuracy < self._best - _NOISE * max(1.0, abs(self._best))
 
     def _residual_at(self, moved: Vector, beta: Vector) -> Vector:
         change = self._curve.change(self._design.adjoint(moved), beta)
@@ -188,7 +203,7 @@ class FloatFlow:
             self._nu = self._nu + moved
         self.info["restarts"] += 1
         self._moved, self._reached, self._before, self._slack = np.zeros_like(self._nu), 0.0, 0.0, 1.0
-        self._size = float(np.linalg.norm(self._residual))
+        self._size, self._equal = float(np.linalg.norm(self._residual)), 0
         velocity = self._velocity(0.0, self._moved)
         if self._loss is not None and self._time is None:
             start = self._point(self._pull, self._weights)
@@ -255,7 +270,8 @@ class FloatFlow:
         with np.errstate(all="ignore"):  # what is not finite is looked for
             failures = 0
             while not self._seen_accuracy >= accuracy:
-                if self._seen_slack < _FINE or self._seen_size < _FINE * self._size or self._too_coarse():
+                resolved = self._seen_slack < _FINE or self._seen_size < _FINE * self._size
+                if resolved or self._too_coarse() or self._equal >= _EQUAL:
                     self._anchor(self._moved, self._length)
                     continue
                 if self.steps >= self._max_steps:
@@ -302,8 +318,16 @@ class FloatFlow:
         if self._seen_slack < _ABRUPT * self._slack:
             self._length = length
             return "the dual reaches the end of its domain within rounding"
+        if self._worse(self._seen_accuracy):
+            accuracy = self._accuracy_at(solver.y)  # what was seen is the last iterate, not the end of the step
+            if self._worse(accuracy):
+                self._length = length
+                return "the loss grew, which it never does along gradient flow"
+            self._seen_accuracy = accuracy
+        self._best = max(self._best, self._seen_accuracy)
         self._commit()
         self.steps += 1
+        self._equal = self._equal + 1 if math.isclose(length, self._length, rel_tol=1e-6) else 0
         self._length = length
         self._moved, self._reached, self._slack = solver.y.copy(), float(solver.t), self._seen_slack
         if self._time is not None:
@@ -321,12 +345,7 @@ class FloatFlow:
         dense = self._solver.dense_output()
 
         def excess(clock: float) -> float:
-            moved = dense(clock)
-            beta, _, _ = self._curve(self._design.adjoint(moved))
-            if self._loss is not None:
-                return self._loss.accuracy(self._design.forward(beta)) - accuracy
-            size = float(np.linalg.norm(self._residual_at(moved, beta)))
-            return (-2.0 * math.log(size) if size else math.inf) - accuracy
+            return self._accuracy_at(dense(clock)) - accuracy
 
         # what was seen is the last iterate of the step, not its end: the mark may be just outside
         for _ in range(20):
