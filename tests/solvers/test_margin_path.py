@@ -52,8 +52,8 @@ def replayed(path):
     order = np.argsort(-path.log_mu)
     support = path.support[order[0]].copy()
     for kink in path.kinks:
-        assert support[kink.sample] == (kink.change == "leaves")
-        support[kink.sample] = kink.change == "enters"
+        assert support[kink.sample] == (kink.kind == "leaves")
+        support[kink.sample] = kink.kind == "enters"
     np.testing.assert_array_equal(support, path.support[order[-1]])
 
 
@@ -83,7 +83,7 @@ def test_at_a_kink_a_multiplier_and_an_excess_margin_are_both_zero(D):
         np.testing.assert_allclose(kink.mu, np.exp(kink.log_mu), rtol=1e-14)
         # on either side it is one or the other, and grows with the distance
         before, after = (max_margin(X, y, at(kink.log_mu + step, D)) for step in (1e-3, -1e-3))
-        if kink.change == "leaves":
+        if kink.kind == "leaves":
             before, after = after, before
         assert after.dual[kink.sample] > 1e-7 * after.dual.max()
         assert before.dual[kink.sample] == 0.0
@@ -108,7 +108,7 @@ def test_a_kink_in_forty_digits():
     X, y = generic()
     kink = max_margin_path(X, y, [1e3, 1e-9]).kinks[0]
     support = max_margin(X, y, at(kink.log_mu + 1e-3, 2)).info["support"]
-    assert kink.change == "leaves"
+    assert kink.kind == "leaves"
     assert support[kink.sample]
     rows = np.flatnonzero(support)
     signed = ib.interpolate(y[rows, None] * X[rows], np.ones(len(rows)), at(kink.log_mu, 2), digits=40)

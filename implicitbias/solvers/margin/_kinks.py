@@ -49,14 +49,14 @@ class Kink(NamedTuple):
         Its natural logarithm.
     sample
         Which sample.
-    change
+    kind
         ``"enters"`` or ``"leaves"``.
     """
 
     mu: Any
     log_mu: float
     sample: int
-    change: str
+    kind: str
 
 
 class _Track:
