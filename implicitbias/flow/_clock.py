@@ -19,6 +19,8 @@ _SHORT = 1.0
 """Growth of x over a step up to which ``e^x`` is integrated in tau; beyond, ``d tau / dx`` is the smooth factor."""
 _EVEN = 1.05
 """Ratio of the slopes of x at the ends of a step up to which it is integrated as it stands."""
+_STEEP = 20.0
+"""Ratio of the slopes up to which a few points inside will do where x grows little."""
 _STRAIGHT = 1e-3
 """Length of a step times the change of slope up to which the cubic is good, however much the slopes differ."""
 _DEEPEST = 30
@@ -29,6 +31,8 @@ _HORIZON = 40.0
 """What lies farther behind in x is nothing in float64: ``e^-40``."""
 _GAUSS = np.polynomial.legendre.leggauss(16)
 _NODES, _WEIGHTS = 0.5 * (_GAUSS[0] + 1.0), 0.5 * _GAUSS[1]
+_FEW = np.polynomial.legendre.leggauss(5)
+_FEW_NODES, _FEW_WEIGHTS = 0.5 * (_FEW[0] + 1.0), 0.5 * _FEW[1]
 
 
 def log_rate(log_alpha: float, D: float, *, squared: bool) -> float:
@@ -95,23 +99,29 @@ class TimeIntegral:
         length, start, end = step.length, step.start, step.end
         growth = end.x - start.x
         uneven = not start.speed < _EVEN * end.speed < _EVEN**2 * start.speed
-        bent = length * abs(end.speed - start.speed) > _STRAIGHT
-        if uneven and bent and depth < _DEEPEST and self._points > 0:
-            self._points -= 1
-            half = 0.5 * length
-            middle = step.inside(half)
-            second = self._log_integral(
-                _Step(half, middle, end, lambda offset: step.inside(half + offset)), depth + 1
+        if uneven and length * abs(end.speed - start.speed) > _STRAIGHT:
+            steep = min(start.speed, end.speed) > 0.0 and not (
+                start.speed < _STEEP * end.speed < _STEEP**2 * start.speed
             )
-            if middle.x < end.x - _HORIZON:
-                return second
-            return float(
-                np.logaddexp(self._log_integral(_Step(half, start, middle, step.inside), depth + 1), second)
-            )
+            divisible = depth < _DEEPEST and self._points > 0
+            if growth < _SHORT and not (steep and divisible):
+                return end.x + math.log(_by_points(step)) - self._log_constant
+            if divisible:
+                return self._halved(step, depth)
         # x may fall, of the logistic loss: its slopes are weighted sums
         by_tau = growth < _SHORT or not min(start.speed, end.speed) > 0.0
         whole = _in_tau(length, start, end) if by_tau else _in_x(length, start, end)
         return end.x + math.log(whole) - self._log_constant
+
+    def _halved(self, step: _Step, depth: int) -> float:
+        length, start, end = step.length, step.start, step.end
+        self._points -= 1
+        half = 0.5 * length
+        middle = step.inside(half)
+        second = self._log_integral(_Step(half, middle, end, lambda offset: step.inside(half + offset)), depth + 1)
+        if middle.x < end.x - _HORIZON:
+            return second
+        return float(np.logaddexp(self._log_integral(_Step(half, start, middle, step.inside), depth + 1), second))
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,12 @@ class _Step:
     start: Point
     end: Point
     inside: Callable[[float], Point]
+
+
+def _by_points(step: _Step) -> float:
+    """``int e^(x - x_end) d tau`` over little growth, from x itself: slopes that nearly cancel are not smooth."""
+    x = np.array([step.inside(step.length * node).x for node in _FEW_NODES])
+    return float(step.length * (_FEW_WEIGHTS @ np.exp(x - step.end.x)))
 
 
 def _in_tau(length: float, start: Point, end: Point) -> float:

@@ -49,9 +49,13 @@ _TOLD_APART = 0.03
 """Error of a margin, in units of what changes its share by a factor e, that is let pass in a step."""
 _FINEST = 3e-14
 """Smallest tolerance that LSODA takes."""
+_FIRST = 1e-4
+"""Smallest nu of interest at the start, in units of what changes something."""
 _PATIENCE = 5000
 _CRAWL = 1e-3
 """Accuracy to be gained in so many steps, relative."""
+_MOST_FAILURES = 20
+"""How many steps may fail in all: where more do, those between are in doubt."""
 _SHORTER = 0.03
 """Factor of the step after each failure: a sample may become active within ``1/accuracy`` of the clock."""
 _EQUAL = 50
@@ -118,7 +122,7 @@ class FloatFlow:
         self._pending: tuple[float, Point, Callable[[float], Point]] | None = None
         self._reached = self._before = self._passed = 0.0
         self._length, self._seen_size, self._watched, self._best = 0.0, math.inf, -math.inf, -math.inf
-        self._called = time.perf_counter()
+        self._called, self._failures = time.perf_counter(), 0
         with np.errstate(over="ignore", under="ignore"):
             self._anchor(np.zeros(N))
 
@@ -209,6 +213,8 @@ class FloatFlow:
             start = self._point(self._pull, self._weights)
             self._time = TimeIntegral(self._log_constant, self._start_time, start)
         scale = self._scale(velocity)
+        if not self._nu.any():  # at the start all digits of nu are to come
+            scale *= _FIRST
         self._start_length = 1e-4 * scale
         self._taken_rtol = self._tolerance()
         self._solver = LSODA(
@@ -279,7 +285,8 @@ class FloatFlow:
                 self._watch()
                 failure = self._step()
                 failures = failures + 1 if failure else 0
-                if failures > _RETRIES:
+                self._failures += bool(failure)
+                if failures > _RETRIES or self._failures > _MOST_FAILURES:
                     raise FlowStopped(Status.STALLED, failure + _MORE_DIGITS)
                 if failure:
                     self._anchor(self._moved, _SHORTER**failures * (self._length or self._start_length))
@@ -354,4 +361,7 @@ class FloatFlow:
             high += 1e-3 * (high - low)
         if excess(low) < 0.0:
             low = float(brentq(excess, low, high, xtol=_TINY, rtol=4.0 * np.finfo(float).eps))
-        return self._state_at(dense(low), low)
+        state = self._state_at(dense(low), low)
+        if not abs(state.accuracy - accuracy) <= _NOISE * max(1.0, abs(accuracy)):
+            raise FlowStopped(Status.STALLED, "the accuracy asked for is not within the step" + _MORE_DIGITS)
+        return state
