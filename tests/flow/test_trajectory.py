@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import linprog, minimize
 
 import implicitbias as ib
-from implicitbias import Status
+from implicitbias import Status, three_points
 from tests.flow.problems import LABELS, THREE, regression
 
 SIGNED = LABELS[:, None] * THREE
@@ -100,11 +100,29 @@ def test_excess_norms_against_other_solvers(path):
     assert np.all(path.l1_excess >= -1e-12)
 
 
-def test_distance_to_the_path_of_solutions():
-    path = ib.gradient_flow(THREE, LABELS, 1e3, 2, "exponential", until_accuracy=1e8, save_at=[1e5, 1e6, 1e7])
-    for beta, mu, away in zip(path.normalized, np.exp(path.log_mu), path.path_distance, strict=True):
-        target = ib.max_margin(THREE, LABELS, ib.Q(math.sqrt(mu))).beta
-        assert away == pytest.approx(np.linalg.norm(beta - target) / np.linalg.norm(target), abs=1e-11)
+@pytest.mark.parametrize("digits", [None, 20])
+@pytest.mark.parametrize("D", [2, 3])
+def test_distance_to_the_path_of_solutions(D, digits):
+    """Where support vectors stay, the flow is within ``O(1/alpha^D)`` of ``Q_mu`` at ``mu = alpha^D/accuracy``."""
+    data = three_points.same_support()
+    away = []
+    for level in (1e4, 1e6):
+        path = ib.gradient_flow(
+            data.X,
+            data.y,
+            level ** (1 / D),
+            D,
+            "exponential",
+            save_at=[level, 10 * level, 1e3 * level],
+            digits=digits,
+        )
+        for beta, mu, distance in zip(path.normalized, np.exp(path.log_mu), path.path_distance, strict=True):
+            target = ib.max_margin(data.X, data.y, ib.Q.from_log_alpha(math.log(mu) / D, D)).beta
+            assert distance == pytest.approx(np.linalg.norm(beta - target) / np.linalg.norm(target), abs=1e-11)
+        away.append(path.path_distance)
+    # float64 resolves directions to some 1e-9
+    np.testing.assert_allclose(away[1] * 1e2, away[0], rtol=0.01, atol=0.0 if digits else 1e-7)
+    assert away[0].max() < 2e-5
 
 
 def test_round_trip_through_a_file(path, tmp_path):
