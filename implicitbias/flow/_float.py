@@ -22,9 +22,9 @@ from scipy.optimize import brentq
 
 from .._result import Status
 from ..losses import EXPONENTIAL, LOGISTIC, Pull
+from ..solvers._anchored_curve import AnchoredCurve
 from ..solvers._design import Design
 from ._clock import Point, TimeIntegral, log_rate
-from ._curve import AnchoredCurve
 from ._state import FlowStopped, State
 
 if TYPE_CHECKING:

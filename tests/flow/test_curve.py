@@ -9,7 +9,7 @@ import pytest
 
 import implicitbias as ib
 from implicitbias.flow._clock import Point, TimeIntegral, log_rate
-from implicitbias.flow._curve import AnchoredCurve
+from implicitbias.solvers._anchored_curve import AnchoredCurve
 
 BETA = np.array([-3.0, 1e-5, 0.0, 2.0, 1e-30])
 

@@ -2,13 +2,13 @@
 
 from itertools import combinations
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.optimize import minimize
-from scipy.special import logsumexp, softmax
 
 from implicitbias import Q, three_points
 from implicitbias._result import ConvergenceError, InfeasibleError
@@ -32,16 +32,25 @@ def trajectory(A, depth, scale, mus):
     """``w/gamma`` at accuracies ``scale/mu`` of the flow itself at ``alpha^D = scale``."""
     samples = len(A)
 
+    def terms(margins):
+        """Terms of the loss over the largest, and its margin."""
+        least = margins.min()
+        return np.exp(-scale * (margins - least)), least
+
     def weights(nu):
-        return softmax(-scale * (A @ curve(A.T @ nu, depth)[0]))
+        e = terms(A @ curve(A.T @ nu, depth)[0])[0]
+        return e / e.sum()
 
     def jacobian(_, nu):
-        p, W = weights(nu), curve(A.T @ nu, depth)[1]
+        v, W = curve(A.T @ nu, depth)
+        e = terms(A @ v)[0]
+        p = e / e.sum()
         return -scale * (np.diag(p) - np.outer(p, p)) @ ((A * W) @ A.T)
 
     def mark(mu):
         def gap(_, nu):
-            return (np.log(samples) - logsumexp(-scale * (A @ curve(A.T @ nu, depth)[0]))) / scale - 1 / mu
+            e, least = terms(A @ curve(A.T @ nu, depth)[0])
+            return least + np.log(samples / e.sum()) / scale - 1 / mu
 
         gap.direction = 1
         return gap
@@ -305,7 +314,71 @@ def test_data_that_cannot_be_separated():
         flow_limit([[1.0, 0.0], [1.0, 0.0]], [1, -1], 2, [1.0])
 
 
-def test_mus_beyond_float64():
+def deep(A, depth, mu, frozen, digits):
+    """The limit at mu where one set of samples has moved all the way, with what is `frozen` on the way, by mpmath.
+
+    `frozen` is a sample, about when it left, and who goes on.
+    """
+    p = mpmath.mpf(depth) / (depth - 2)
+
+    def margins(nu):
+        theta = [sum(n * mpmath.mpf(float(a)) for n, a in zip(nu, column, strict=True)) for column in A.T]
+        v = [(1 - t) ** -p - (1 + t) ** -p for t in theta]
+        W = [p * ((1 - t) ** (-p - 1) + (1 + t) ** (-p - 1)) for t in theta]
+        return v, mpmath.matrix(A.tolist()) * mpmath.matrix(v), W
+
+    def solve(moving, nu, tau):
+        """By Newton's method from a smaller tau, with the speeds of the moving multipliers at the end."""
+        nu, B = list(nu), mpmath.matrix(A[moving].tolist())
+        for _ in range(200):
+            _, m, W = margins(nu)
+            G = B * mpmath.diag(W) * B.T
+            step = mpmath.lu_solve(G, mpmath.matrix([tau - m[n] for n in moving]))
+            for n, s in zip(moving, step, strict=True):
+                nu[n] += s
+            if max(abs(s / nu[n]) for n, s in zip(moving, step, strict=True)) < mpmath.mpf(10) ** (10 - digits):
+                return nu, mpmath.lu_solve(G, mpmath.ones(len(moving), 1))
+        raise AssertionError("Newton's method did not settle")
+
+    def walk(moving, nu, start, end):
+        steps = 1 + int(2 * mpmath.log(end / start))
+        for k in range(1, steps + 1):
+            nu, _ = solve(moving, nu, start * (end / start) ** (mpmath.mpf(k) / steps))
+        return nu
+
+    with mpmath.workdps(digits):
+        sample, leaves, after = frozen
+        before = sorted([*after, sample]) if sample is not None else after
+        nu, tau = [mpmath.mpf(0)] * len(A), mpmath.mpf("1e-3")
+        nu, _ = solve(before, nu, tau)
+        if sample is not None:
+            nu = walk(before, nu, tau, 1 / mpmath.mpf(leaves))
+            tau = mpmath.findroot(
+                lambda t: solve(before, nu, t)[1][before.index(sample)],
+                (1 / mpmath.mpf(leaves), 1.001 / mpmath.mpf(leaves)),
+                tol=mpmath.mpf(10) ** (20 - digits),
+            )
+            nu, _ = solve(before, nu, tau)
+        v, m, _ = margins(walk(after, nu, tau, 1 / mpmath.mpf(mu)))
+        return np.array([float(x / min(m)) for x in v])
+
+
+@pytest.mark.parametrize(("depth", "mu"), [(3, "1e-60"), (10, "1e-40")])
+@pytest.mark.parametrize("make", [three_points.same_support, three_points.deeper_norm])
+def test_slack_far_below_the_rounding_of_theta(make, depth, mu):
+    data = make()
+    limit = flow_limit(data.X, data.y, depth, [float(mu)])
+    frozen = (None, None, [0, 2])
+    if make is three_points.deeper_norm:
+        (event,) = limit.events
+        frozen = event.sample, event.mu, [n for n in (0, 2) if n != event.sample]
+    expected = deep(signed(data), depth, mu, frozen, 60)
+    # the slack of each coordinate is right to a hundred roundings, and beta is a power of it
+    assert np.linalg.norm(limit.beta[0] - expected) < 1e-12 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(("depth", "mu"), [(2, 1e-270), (3, 1e-240), (10, 1e-180)])
+def test_mus_beyond_float64(depth, mu):
     data = three_points.same_support()
     with pytest.raises(ConvergenceError, match="does not resolve the limit of the flow below mu"):
-        flow_limit(data.X, data.y, 10, [1e-20])
+        flow_limit(data.X, data.y, depth, [mu])

@@ -13,10 +13,9 @@ the state at any tau up to the next event solves one system of equations, whatev
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
 from scipy.optimize import brentq, nnls
 
 from ..._result import ConvergenceError
@@ -24,28 +23,28 @@ from ...problems import Margins
 from ...regularizer import Q
 from .._level_curve import LevelCurve
 from ._bounded import solve_bounded
+from ._flow_way import Way
 from ._kernel_end import kernel_end
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from ._flow_way import Landing
+
     Vector = NDArray[np.float64]
-    Index = NDArray[np.intp]
 
 __all__ = ["FlowEvent", "FlowLimit", "flow_limit"]
 
 _START = 1e-3
 """Size of the largest coordinate of v where following begins: nearly linear, yet its curvature is well resolved."""
-_STEP = 0.25
-"""Longest step in log tau; a margin that fell below tau and rose again within one would be missed."""
+_STEP = 0.5
+"""Longest step in log tau."""
+_SURE = 0.02
+"""Step in log tau within which nothing is looked for that falls and rises again."""
 _TIE = 1e-9
 """How near to tau, relatively, a margin counts as equal to it."""
 _BEHIND = 1e-12
-"""How far below tau, relatively, a margin has to be to count: some hundred roundings."""
-_ILL = 1e-3
-"""Pivot of a Gram matrix of unit diagonal below which rows are factored rather than it."""
-_FLOOR = 1e-7
-"""Relative error of the margins above which following gives up; rounding of theta near its bound is the cause."""
+"""Relative size of a margin above tau, and of a rate, that is rounding."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,7 @@ class FlowLimit:
     dual
         Multipliers ``nu``, ``(k, N)``: ``grad Q_mu(beta) = sum_n nu_n y_n x_n``. They never fall as mu does. Where
         the support vectors are linearly dependent they are one choice of several; beta is unique all the same.
+        At D > 2 the gradient tends to 1 or -1, and beta has digits that these multipliers do not tell.
     support
         Whether the margin of a sample is the least one, ``(k, N)``.
     events
@@ -128,8 +128,9 @@ def flow_limit(
     NotSeparableError
         If no hyperplane separates the classes.
     ConvergenceError
-        If mu is so small that float64 cannot hold the distance of the dual variable to its bound: at D > 2, for
-        data of order one, below some ``(1e9/p)^{-p}``, ``p = D/(D-2)``.
+        If mu is so small that the predictor ``w/alpha^D``, of the order of ``1/mu``, or its derivative by the dual
+        variable leaves the range of floats: for data of order one, below some 1e-260 at D = 2, 1e-230 at D = 3,
+        1e-150 at any D.
 
     Notes
     -----
@@ -149,16 +150,9 @@ def flow_limit(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         follower = _Follower(problem.signed, Q(1, D, w0))
         for index in np.argsort(-grid):
-            follower.advance(1.0 / grid[index])
-            beta[index], dual[index], support[index] = follower.state()
+            way = follower.advance(1.0 / grid[index])
+            beta[index], dual[index], support[index] = follower.state(way)
     return FlowLimit(grid, beta, dual, support, tuple(follower.events))
-
-
-class _Landing(NamedTuple):
-    tau: float
-    nu: Vector
-    error: float
-    """Largest relative error of the margins that are to be tau."""
 
 
 class _Follower:
@@ -166,188 +160,145 @@ class _Follower:
 
     def __init__(self, rows: Vector, reg: Q) -> None:
         self.unit = float(np.exp2(np.floor(np.log2(np.abs(rows).max()))))
-        self.rows = rows / self.unit
-        self.reg = reg
-        self.curve = LevelCurve(reg)
+        self.rows, self.reg = rows / self.unit, reg
         self.events: list[FlowEvent] = []
-        _, self.kernel_weights = self.curve(np.zeros(rows.shape[1]))
-        self.kernel_weights = self.kernel_weights * np.ones(rows.shape[1])
+        self.kernel_weights = LevelCurve(reg)(np.zeros(rows.shape[1]))[1] * np.ones(rows.shape[1])
         self.kernel, _ = kernel_end(self.rows, np.ones(len(rows)), 1.0 / self.kernel_weights)
-        self.tau = 0.0
-        self.nu = np.zeros(len(rows))
-        self.moving: Index = np.zeros(0, dtype=np.intp)
+        self.way: Way | None = None
 
-    def state(self) -> tuple[Vector, Vector, NDArray[np.bool_]]:
+    def state(self, way: Way) -> tuple[Vector, Vector, NDArray[np.bool_]]:
         """``(beta, nu, support)`` now."""
-        v, _ = self._at(self.nu)
-        margins = self.rows @ v
-        return v / (margins.min() * self.unit), self.nu / self.unit, margins <= self.tau * (1.0 + _TIE)
+        least = (way.present.excess.min() + 1.0) * way.tau
+        return way.present.v / (least * self.unit), way.nu / self.unit, way.present.excess <= _TIE
 
-    def advance(self, tau: float) -> None:
+    def advance(self, tau: float) -> Way:
         """Move on to `tau`."""
         tau = tau / self.unit
-        if self.tau == 0.0:
-            self._begin(min(tau, _START / float(np.max(np.abs(self.kernel)))))
+        if self.way is None:
+            self.way = self._begin(min(tau, _START / float(np.max(np.abs(self.kernel)))))
+        way = self.way
         length, in_place = _STEP, 0
-        while self.tau < tau:
-            goal = min(tau, self.tau * float(np.exp(length)))
-            landing = self._land(goal)
-            if landing is None:
+        while way.tau < tau:
+            goal = min(tau, way.tau * float(np.exp(length)))
+            landing = way.land(goal)
+            dips = landing is not None and length > _SURE and way.dips(landing)
+            if landing is None or dips:
                 length *= 0.5
                 if length < 1e-6:
-                    raise self._lost()
+                    raise self._lost(way)
                 continue
-            crossings = self._crossings(landing, goal)
+            crossings = self._crossings(way, landing)
             if crossings:
-                before = self.tau
-                self._meet(crossings, goal)
-                in_place = in_place + 1 if self.tau == before else 0
+                before = way.tau
+                self._meet(way, crossings, landing)
+                in_place = in_place + 1 if way.tau == before else 0
                 if in_place > 2 * len(self.rows):
-                    raise self._lost()
+                    raise self._lost(way)
             else:
-                self.nu, self.tau, in_place = landing.nu, goal, 0
-                length = min(_STEP, 2.0 * length)
+                way.accept(landing)
+                in_place, length = 0, min(_STEP, 2.0 * length)
+        return way
 
-    def _lost(self) -> ConvergenceError:
-        mu = 1.0 / (self.tau * self.unit)
+    def _lost(self, way: Way) -> ConvergenceError:
         return ConvergenceError(
-            f"float64 does not resolve the limit of the flow below mu = {mu:.3g}; larger mus can be had"
+            f"float64 does not resolve the limit of the flow below mu = {1.0 / (way.tau * self.unit):.3g}; "
+            "larger mus can be had"
         )
 
-    def _begin(self, tau: float) -> None:
+    def _begin(self, tau: float) -> Way:
         """Start at a tau where v is small: there it minimizes Q, as no multiplier has had cause to fall."""
         sides = np.full(len(self.rows), tau)
         start = kernel_end(self.rows, sides, 1.0 / self.kernel_weights)[1]
-        self.nu, self.tau = solve_bounded(self.rows, sides, self.reg, start=start).nu, tau
-        self.moving = np.flatnonzero(self.nu > 0.0)
-        landing = self._land(tau)
+        way = Way(self.rows, self.reg, solve_bounded(self.rows, sides, self.reg, start=start).nu, tau)
+        landing = way.land(tau)
         if landing is None:
-            raise self._lost()
-        self.nu = landing.nu
-
-    # ---- the smooth way between events ----
-
-    def _at(self, nu: Vector) -> tuple[Vector, Vector]:
-        return self.curve(self.rows.T @ nu)
-
-    def _solve(self, weight: Vector, right: Vector) -> Vector:
-        """``G^{-1} right`` with ``G = A W A^T`` of the moving samples."""
-        B = np.sqrt(weight) * self.rows[self.moving]
-        size = np.linalg.norm(B, axis=1)
-        B /= size[:, None]
-        try:
-            R = cholesky(B @ B.T)
-            if R.diagonal().min() < _ILL:
-                R = np.linalg.qr(B.T, mode="r")
-            return np.asarray(solve_triangular(R, solve_triangular(R, right / size, trans="T")) / size)
-        except (LinAlgError, ValueError):  # dependent rows, or weights beyond the range of floats
-            return np.full(len(right), np.nan)
-
-    def _speed(self, weight: Vector) -> Vector:
-        """``d nu / d tau`` of the moving samples: their margins keep up with tau."""
-        return self._solve(weight, np.ones(len(self.moving)))
-
-    def _land(self, tau: float, near: _Landing | None = None) -> _Landing | None:
-        """The state at which the margins of the moving samples are tau; None if Newton's method does not settle.
-
-        It starts at the present state, or at one landed at since.
-        """
-        origin = near or _Landing(self.tau, self.nu, 0.0)
-        nu = origin.nu.copy()
-        # a step taken in log tau keeps to the right magnitude
-        nu[self.moving] += self._speed(self._at(nu)[1]) * origin.tau * np.log(tau / origin.tau)
-        best, least, worse = nu, np.inf, 0
-        for _ in range(20):
-            v, weight = self._at(nu)
-            gap = tau - self.rows[self.moving] @ v
-            error = float(np.max(np.abs(gap))) / tau
-            worse += not error < 0.5 * least
-            if not np.isfinite(error) or worse > 2:
-                break
-            if error < least:
-                best, least = nu.copy(), error
-            if error <= 1e-15:
-                break
-            nu[self.moving] += self._solve(weight, gap)
-        return _Landing(tau, best, least) if least < _FLOOR else None
+            raise self._lost(way)
+        way.accept(landing)
+        return way
 
     # ---- events ----
 
-    def _crossings(self, landing: _Landing, tau: float) -> list[tuple[int, bool]]:
-        """Samples that enter (True) or leave (False) before `tau`."""
-        v, weight = self._at(landing.nu)
-        behind = self.rows @ v < tau * (1.0 - max(_BEHIND, 10.0 * landing.error))
-        behind[self.moving] = False
-        falling = self.moving[self._speed(weight) < 0.0]
-        return [*((int(n), True) for n in np.flatnonzero(behind)), *((int(n), False) for n in falling)]
+    def _crossings(self, way: Way, landing: Landing) -> list[tuple[int, bool]]:
+        """Samples that enter (True) or leave (False) before a landing, in about this order."""
+        behind = landing.lags()
+        behind[way.moving] = False
+        entering, leaving = np.flatnonzero(behind), np.flatnonzero(landing.speed < 0.0)
+        start = np.maximum(np.append(way.present.excess[entering], way.present.speed[leaving]), 0.0)
+        end = np.append(landing.excess[entering], landing.speed[leaving])
+        found = [(int(n), True) for n in entering] + [(int(n), False) for n in way.moving[leaving]]
+        return [found[i] for i in np.argsort(start / (start - end), kind="stable")]
 
-    def _meet(self, crossings: list[tuple[int, bool]], tau: float) -> None:
+    def _meet(self, way: Way, crossings: list[tuple[int, bool]], landing: Landing) -> None:
         """Go to the first of the crossings and choose anew who moves."""
-        log_tau, (sample, enters) = float(np.log(tau)), crossings[0]
+        sample, enters = crossings[0]
         for crossing in crossings:
-            root = self._root(*crossing, log_tau)
+            root = self._root(way, *crossing, landing)
             if root is not None:
-                log_tau, (sample, enters) = root, crossing
-        if log_tau > np.log(self.tau):
-            goal = float(np.exp(log_tau))
-            landing = self._land(goal)
-            if landing is None:
-                raise self._lost()
-            self.nu, self.tau = landing.nu, goal
-        v, weight = self._at(self.nu)
-        tied = self.rows @ v <= self.tau * (1.0 + _TIE)
-        tied[self.moving] = True
+                landing, (sample, enters) = root, crossing
+        if landing is not way.present:
+            way.accept(landing)
+        tied = way.present.excess <= _TIE
+        tied[way.moving] = True
         # who leaves has a rate of zero, of whatever sign that comes out
         tied[sample] = enters
         candidates = np.flatnonzero(tied)
-        rate = _least_distance(np.sqrt(weight) * self.rows[candidates])
-        before = set(self.moving.tolist())
+        rate = _least_distance(np.sqrt(way.present.weight / way.present.weight.max()) * self.rows[candidates])
+        if rate is None:
+            raise self._lost(way)
         moves = rate > _BEHIND * rate.max()
         # a rate of zero that must rise, or the margin falls behind
         moves |= enters & (candidates == sample)
-        self.moving = candidates[moves]
-        after = set(self.moving.tolist())
-        mu = 1.0 / (self.tau * self.unit)
+        before, after = set(way.moving.tolist()), set(candidates[moves].tolist())
+        way.choose(candidates[moves])
+        mu = 1.0 / (way.tau * self.unit)
         self.events += [FlowEvent(mu, n, "enters") for n in sorted(after - before)]
         self.events += [FlowEvent(mu, n, "leaves") for n in sorted(before - after)]
 
-    def _root(self, sample: int, enters: bool, end: float) -> float | None:
-        """Logarithm of the tau of a crossing between now and `end`; None if it comes later."""
-        position = int(np.searchsorted(self.moving, sample))
+    def _root(self, way: Way, sample: int, enters: bool, end: Landing) -> Landing | None:
+        """Where a crossing between now and `end` is; None if it comes later."""
+        position = int(np.searchsorted(way.moving, sample))
+        far = float(np.log(end.tau / way.tau))
 
-        landing = _Landing(self.tau, self.nu, 0.0)
-
-        def signal(log_tau: float) -> float:
-            nonlocal landing
-            goal = float(np.exp(log_tau))
-            found = _Landing(self.tau, self.nu, 0.0) if goal <= self.tau else self._land(goal, landing)
+        def at(x: float) -> Landing:
+            if x in (0.0, far):
+                return way.present if x == 0.0 else end
+            found = way.land(way.tau * float(np.exp(x)))
             if found is None:
-                raise self._lost()
-            landing = found
-            v, weight = self._at(landing.nu)
-            return float(self.rows[sample] @ v) / goal - 1.0 if enters else float(self._speed(weight)[position])
+                raise self._lost(way)
+            return found
 
-        start = float(np.log(self.tau))
-        if signal(end) > 0.0:
+        def signal(x: float) -> float:
+            return float(at(x).excess[sample] if enters else at(x).speed[position])
+
+        start = 0.0
+        if far == 0.0 or signal(far) > 0.0:
             return None
         if signal(start) <= (_TIE if enters else 0.0):
             if not enters:
-                return start
+                return way.present
             # one that has just left has a margin of tau, to rounding: it may move away first and fall behind later
-            later = (start + (end - start) * 0.5**k for k in range(1, 12))
-            start = next((point for point in later if signal(point) > _BEHIND), start)
-            if start == float(np.log(self.tau)):
-                return start
-        return float(brentq(signal, start, end, xtol=1e-13, rtol=1e-13))
+            later = (far * 0.5**k for k in range(1, 12))
+            start = next((x for x in later if signal(x) > _BEHIND), start)
+            if start == 0.0:
+                return way.present
+        return at(float(brentq(signal, start, far, xtol=1e-13, rtol=1e-13)))
 
 
-def _least_distance(rows: Vector) -> Vector:
-    """Multipliers of ``min |u|^2 s.t. rows u >= 1``, by nonnegative least squares (Lawson and Hanson, ch. 23)."""
+def _least_distance(rows: Vector) -> Vector | None:
+    """Multipliers of ``min |u|^2 s.t. rows u >= 1``, by nonnegative least squares (Lawson and Hanson, ch. 23).
+
+    None where rounding has left no rows, or rows of zeros.
+    """
     size = np.linalg.norm(rows, axis=1)
-    least = float(size.min())
+    least = float(size.min(initial=np.inf))
+    if not (
+        0.0 < least < np.inf
+    ):  # nnls must not see a matrix without columns: in SciPy 1.17 the process ends there
+        return None
     R = np.linalg.qr((rows / size[:, None]).T, mode="r")  # the columns of which have the same inner products
     stacked = np.vstack([R, least / size])
     target = np.zeros(len(stacked))
     target[-1] = 1.0
     z = nnls(stacked, target)[0]
-    return np.asarray(z / (size * least * (1.0 - float(stacked[-1] @ z))))
+    rate = z / (size * least * (1.0 - float(stacked[-1] @ z)))
+    return np.asarray(rate) if np.isfinite(rate).all() else None

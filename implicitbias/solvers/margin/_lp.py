@@ -294,6 +294,8 @@ class _Search:
         columns = np.flatnonzero(c)
         margins = self.rows @ c - self.bounds
         tight = np.flatnonzero(margins <= _ROUNDING * (np.abs(self.rows) @ np.abs(c)))
+        if not (len(tight) and len(columns)):  # nnls ends the process where a matrix has no columns (SciPy 1.17)
+            return
         nu, _ = nnls(self.rows[np.ix_(tight, columns)].T, np.asarray(self.reg.grad(c[columns])))
         # rows with multipliers, and if these are too few others that complete them
         rows: list[int] = []
