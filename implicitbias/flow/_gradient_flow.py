@@ -16,6 +16,7 @@ from ..regularizer import Q
 from ._marks import Marks, as_accuracy
 from ._rounded import exact_predictor
 from ._run import Run
+from ._separable import require_separable
 from ._state import State
 from ._trajectory import Trajectory
 
@@ -126,7 +127,7 @@ def gradient_flow(
     if resume is not None:
         _check_same(resume, problem, reg, loss, digits)
     marks = Marks.of(problem, reg, loss, until_loss, until_accuracy, save_at, digits, resume)
-    _require_separable(problem, loss, marks.end)
+    require_separable(problem, loss, marks.end)
 
     with ExitStack() as stack:
         run = Run(
@@ -185,22 +186,6 @@ def _check_same(before: Trajectory, problem: Any, reg: Q, loss: str, digits: int
         raise ValueError(f"resume must be a trajectory of the same problem; it differs in {', '.join(different)}")
     if not len(before):
         raise ValueError("resume must hold at least one state, got none")
-
-
-def _require_separable(problem: Any, loss: str, end: Any) -> None:
-    """Raise where the accuracy asked for certainly needs separable data and these are not."""
-    if loss == "squared" or float(end) <= math.log(problem.shape[0]):
-        return  # a loss above 1/N may be reached with a sample on the wrong side
-    signed = problem.signed / np.abs(problem.signed).max(axis=1, keepdims=True)
-    # with independent rows there is a predictor with equal margins: the proof that is cheap to find
-    predictor = signed.T @ np.linalg.lstsq(signed @ signed.T, np.ones(len(signed)), rcond=None)[0]
-    if np.all(signed @ predictor > 0.0):
-        return
-    from ..solvers.margin._kernel_end import not_separable, separability_certificate
-
-    certificate = separability_certificate(signed)
-    if certificate is not None:
-        raise not_separable(signed, certificate)
 
 
 def _last_state(before: Trajectory) -> State:

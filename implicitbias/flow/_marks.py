@@ -86,6 +86,8 @@ class Marks:
             if isinstance(save_at, str) or not np.iterable(save_at):
                 raise TypeError(f"save_at must be a sequence of accuracies, their number or None, got {save_at!r}")
             given = [_number("save_at", v, digits) for v in save_at]
+            if not given:
+                raise ValueError("save_at must name at least one accuracy, got none")
         end = _end(until_loss, until_accuracy, digits)
         if end is None:
             end = max(given) if given else _default_end(reg, loss, initial)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._result import Status
 from ._float import FloatFlow
 from ._rounded import RoundedDigits, float64_holds, is_small
+from ._separable import why_not_separable
 from ._state import Engine, FlowStopped, State
 
 if TYPE_CHECKING:
@@ -55,13 +56,18 @@ class Run:
         """Integrate from mark to mark."""
         self.engine = self._integrator(marks.end)
         self._through(marks)
-        if self.status is Status.STALLED and isinstance(self.engine, FloatFlow) and is_small(self.problem.shape):
+        stalled = self.status is Status.STALLED and isinstance(self.engine, FloatFlow)
+        if stalled and is_small(self.problem.shape) and self._goes_on_forever():
             self.engine = self._rounded()
             self._through(marks)
         last = self.engine.state
         reached = self.states[-1].accuracy if self.states else marks.start
         if self.status is not Status.CONVERGED and last.accuracy > reached:
             self.states.append(last)
+
+    def _goes_on_forever(self) -> bool:
+        """Whether the loss falls to 0: more digits do not help a flow that comes to rest."""
+        return self.loss == "squared" or why_not_separable(self.problem) is None
 
     def _through(self, marks: Marks) -> None:
         self.states, self.status, self.message = [], Status.CONVERGED, ""
