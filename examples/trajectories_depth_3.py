@@ -33,12 +33,10 @@ def quasi_norm(problem):
 
 def main(picture: Path) -> None:
     """Study the three problems, check what the docstring says of them and draw them."""
-    same, deeper = three_points.same_support(), three_points.deeper_norm()
-    labels = np.array([1, -1, 1])
-    X = labels[:, None] * [[1, 4, 1], [2, -1, 4], [5, -2, 4]]
+    same, deeper, trap = three_points.same_support(), three_points.deeper_norm(), three_points.local_minimum()
     agree = study("(a) the norms agree", same.X, same.y, 3)
     leave = study("(b) flow leaves for the quasi-norm", deeper.X, deeper.y, 3)
-    catch = study("(c) a local minimum catches small networks", X, labels, 3)
+    catch = study("(c) a local minimum catches small networks", trap.X, trap.y, 3)
     problems = (agree, leave, catch)
     (best_a, _), (best_b, _), (best_c, local) = minima = [quasi_norm(problem) for problem in problems]
 

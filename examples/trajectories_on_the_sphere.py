@@ -169,10 +169,8 @@ def main(picture: Path) -> None:
     same = study("(a) support vectors equal", data.X, data.y, 2)
     data = three_points.many_l1_solutions()
     many = study("(b) a segment of l1 solutions", data.X, data.y, 2)
-    # for three_points.changing_support flow and path keep to the same line; here they do not
-    labels = np.array([1, -1, 1])
-    X = labels[:, None] * [[-2, -2, 3], [1, -1, 6], [-3, 5, 5]]
-    changing = study("(c) support vectors change", X, labels, 2)
+    data = three_points.wide_parting()
+    changing = study("(c) support vectors change", data.X, data.y, 2)
 
     # what the problems are to be
     for problem in (same, many):

@@ -1,6 +1,6 @@
 """Three samples in three dimensions, for pictures of trajectories on the sphere.
 
-Moroshko et al. (2020), section 5, describe four such problems and print none of them. These have the properties
+Moroshko et al. (2020), section 5, describe such problems and print none of them. These have the properties
 described there (``tests/test_three_points.py`` computes each anew), and entries that are small integers. All have
 two samples of one label and one of the other.
 """
@@ -11,7 +11,14 @@ import numpy as np
 
 from .data import Dataset
 
-__all__ = ["changing_support", "deeper_norm", "many_l1_solutions", "same_support"]
+__all__ = [
+    "changing_support",
+    "deeper_norm",
+    "local_minimum",
+    "many_l1_solutions",
+    "same_support",
+    "wide_parting",
+]
 
 
 def same_support() -> Dataset:
@@ -60,7 +67,7 @@ def many_l1_solutions() -> Dataset:
 
 
 def changing_support() -> Dataset:
-    r"""A support vector of the l2 solution that the l1 solution lacks: the flow parts from the ``Q_mu`` path.
+    r"""A support vector of the l2 solution that the l1 solution lacks: flow gets ahead of the ``Q_mu`` path.
 
     Returns
     -------
@@ -69,15 +76,38 @@ def changing_support() -> Dataset:
 
     Notes
     -----
-    At depth 2 samples 0, 1 and 2 start as support vectors. On the ``Q_mu`` path sample 1 ceases to be one at ``mu
-    = 0.0384``, a kink. The multiplier of sample 1 would have to fall from ``mu = 0.1223`` on, which that of the
-    flow cannot: there the limit of the flow parts from the path, by 4 degrees at the kink. Both end at the unique
-    l1 max-margin predictor ``(1/8, 0, 1/2)``.
+    At depth 2 samples 0, 1 and 2 start as support vectors, which leaves one direction, ``(2, -1, 4)``. On the
+    ``Q_mu`` path sample 1 ceases to be one at ``mu = 0.03774``, a kink. The multiplier of sample 1 would have to
+    fall from ``mu = 0.1223`` on, which that of the flow cannot: there the limit of the flow parts from the path,
+    by 4 degrees at the kink. The line is the same, as samples 0 and 2 remain support vectors of both, and so is the
+    end, the unique l1 max-margin predictor ``(1/8, 0, 1/2)``: a picture of directions does not tell flow from path.
+    For that there is :func:`wide_parting`.
+    """
+    return _dataset(
+        "changing support", [[4, 2, 1], [1, 0, 2], [0, -2, 2]], "support vectors differ between l2 and l1"
+    )
+
+
+def wide_parting() -> Dataset:
+    r"""A support vector of the l2 solution that the l1 solution lacks: flow leaves the line of the ``Q_mu`` path.
+
+    Returns
+    -------
+    Dataset
+        ``X (3, 3)`` and labels.
+
+    Notes
+    -----
+    At depth 2 samples 0 and 2 start as support vectors. On the ``Q_mu`` path sample 2 ceases to be one at ``mu =
+    0.008861``, a kink. Its multiplier would have to fall from ``mu = 0.04534`` on, which that of the flow cannot:
+    there the limit of the flow parts from the path, by 4.5 degrees at the kink. With sample 0 alone as a support
+    vector it is free to go beside the path, up to 3.4 degrees from the nearest of its points. Both end at the
+    unique l1 max-margin predictor ``(0, 0, 1/3)``.
 
     Stands for figure 3(d) of Moroshko et al. (2020).
     """
     return _dataset(
-        "changing support", [[4, 2, 1], [1, 0, 2], [0, -2, 2]], "support vectors differ between l2 and l1"
+        "wide parting", [[-2, -2, 3], [1, -1, 6], [-3, 5, 5]], "flow leaves the line of the max-margin predictors"
     )
 
 
@@ -99,6 +129,29 @@ def deeper_norm() -> Dataset:
     """
     return _dataset(
         "deeper norm", [[-1, 5, -1], [5, 4, -3], [4, 3, 3]], "the l1 solution is not stationary for l_{2/3}"
+    )
+
+
+def local_minimum() -> Dataset:
+    r"""A local minimum of ``l_{2/3}`` that catches small networks of depth 3, and not large ones.
+
+    Returns
+    -------
+    Dataset
+        ``X (3, 3)`` and labels.
+
+    Notes
+    -----
+    At depth 3 the ``Q_mu`` path has support vectors 0 and 1 until sample 2 enters at ``mu = 0.01294``; from there
+    on it rests at the unique l1 max-margin predictor ``(3, 9, 14)/53``, which is not stationary for ``l_{2/3}``. At
+    the same mu the multiplier of sample 1 comes to rest, and the limit of the flow leaves for ``(0, 1/6, 1/3)``,
+    the least ``l_{2/3}`` quasi-norm with margins of 1. Flow at alpha = 0.1 ends at another local minimum instead,
+    ``(0, 0, 1)``, 27 degrees away; at alpha = 0.3 it does not.
+
+    Stands for figure 4(b) of Moroshko et al. (2020).
+    """
+    return _dataset(
+        "local minimum", [[1, 4, 1], [2, -1, 4], [5, -2, 4]], "a local minimum of l_{2/3} catches small networks"
     )
 
 

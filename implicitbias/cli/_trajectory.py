@@ -31,7 +31,16 @@ if TYPE_CHECKING:
 
 __all__ = ["add_trajectory"]
 
-_NAMED: Final = ("three", "many-l1-solutions", "changing-support", "deeper-norm", "digits", "diabetes")
+_NAMED: Final = (
+    "three",
+    "many-l1-solutions",
+    "changing-support",
+    "wide-parting",
+    "deeper-norm",
+    "local-minimum",
+    "digits",
+    "diabetes",
+)
 
 
 def add_trajectory(commands: Any) -> None:
