@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from implicitbias import Q, three_points
 from implicitbias._result import ConvergenceError, InfeasibleError
 from implicitbias.solvers.margin import max_margin
-from implicitbias.solvers.margin._flow_limit import flow_limit
+from implicitbias.solvers.margin._flow_limit import _least_distance, flow_limit
 
 LABELS = np.array([1.0, -1.0, 1.0])
 
@@ -120,7 +120,7 @@ MUS = np.array([1.0, 0.03, 0.003])
 
 @pytest.mark.parametrize(
     ("make", "depth"),
-    [(three_points.changing_support, 2), (three_points.changing_support, 4), (three_points.deeper_norm, 3)],
+    [(three_points.wide_parting, 2), (three_points.changing_support, 4), (three_points.deeper_norm, 3)],
 )
 def test_flow_tends_to_the_limit_and_not_to_the_path(make, depth):
     data = make()
@@ -135,10 +135,10 @@ def test_flow_tends_to_the_limit_and_not_to_the_path(make, depth):
     ratios = np.array(to_limit[1:]) / np.array(to_limit[:-1])
     assert (ratios < 2.5e-2).all()
     assert (to_limit[-1] < 3e-8).all()
-    parted = relative(path, limit.beta) > 1e-3
-    assert parted.tolist() == [False, True, True] if make is three_points.changing_support else parted[2]
-    assert np.array(to_path)[:, parted] == pytest.approx(
-        np.broadcast_to(relative(path, limit.beta)[parted], (4, parted.sum())), rel=0.15
+    parted = relative(limit.beta, path) > 1e-3
+    assert parted[2] if make is three_points.deeper_norm else parted.tolist() == [False, True, True]
+    assert np.array(to_path)[1:, parted] == pytest.approx(
+        np.broadcast_to(relative(limit.beta, path)[parted], (3, parted.sum())), rel=0.01
     )
 
 
@@ -382,3 +382,16 @@ def test_mus_beyond_float64(depth, mu):
     data = three_points.same_support()
     with pytest.raises(ConvergenceError, match="does not resolve the limit of the flow below mu"):
         flow_limit(data.X, data.y, depth, [mu])
+
+
+@pytest.mark.parametrize("rows", [np.zeros((0, 3)), [[1.0, 0.0], [0.0, 0.0]], [[np.inf, 1.0]]])
+def test_rows_that_rounding_has_left_without_size(rows):
+    assert _least_distance(np.asarray(rows)) is None
+
+
+def test_least_distance():
+    rows = np.array([[1.0, 2.0, 0.0], [2.0, -1.0, 1.0], [3.0, 3.0, 1.0]])
+    # the third margin is larger than 1 at the least u of the other two
+    u = np.linalg.lstsq(rows[:2], np.ones(2), rcond=None)[0]
+    assert rows[2] @ u > 1
+    assert rows.T @ _least_distance(rows) == pytest.approx(u)
