@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._state import State
+from .._result import Status
+from ._state import FlowStopped, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,8 @@ _HIGHEST = 1e12
 """Accuracy up to which margins in float64 still tell shares: they are rounded at 1e-16 of it."""
 _FINEST = 1e-9
 """Slack of the dual over the accuracy, the least that multipliers in float64 resolve; see :func:`float64_holds`."""
+_MOST_STEPS = 1500
+"""Steps with more digits that nobody has asked for: a minute or so."""
 _SMALL = 3000
 """Entries of X up to which more digits take seconds."""
 
@@ -70,8 +73,10 @@ class RoundedDigits:
         self._signed = problem.X if loss == "squared" else problem.signed
         self._reg = reg
         report = None if on_step is None else (lambda state: on_step(self._rounded(state)))
+        self._cut = max_steps > _MOST_STEPS
+        steps = min(max_steps, _MOST_STEPS)
         self._inner = DigitsFlow(
-            problem.X, problem.y, reg, loss, digits=_DIGITS, start=start, max_steps=max_steps, on_step=report
+            problem.X, problem.y, reg, loss, digits=_DIGITS, start=start, max_steps=steps, on_step=report
         )
 
     @property
@@ -91,7 +96,16 @@ class RoundedDigits:
 
     def advance_to(self, accuracy: float) -> State:
         """Integrate until ``-log loss`` is `accuracy`."""
-        return self._rounded(self._inner.advance_to(accuracy))
+        try:
+            return self._rounded(self._inner.advance_to(accuracy))
+        except FlowStopped as stopped:
+            if stopped.status is Status.ITERATION_LIMIT and self._cut:
+                raise FlowStopped(
+                    Status.STALLED,
+                    f"float64 does not hold this trajectory, and {_MOST_STEPS} steps at {_DIGITS} digits were not "
+                    f"enough; with digits={_DIGITS} it takes as many as it needs",
+                ) from stopped
+            raise
 
     def _rounded(self, state: State) -> State:
         beta = exact_predictor(self._signed, self._reg, state, _DIGITS)
