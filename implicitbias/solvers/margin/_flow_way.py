@@ -31,6 +31,8 @@ _SETTLED = 2e-15
 """Relative error of the margins that is nothing but rounding."""
 _NEARLY = 1e-9
 """Relative error below which a step that does not gain shows that the rest is rounding."""
+_ROUGH = 1e-13
+"""Relative error above which a state that is kept is refined."""
 _SLOW = 0.03
 """Gain per step above which the matrix is factored anew."""
 _STEPS = 25
@@ -128,9 +130,18 @@ class Way:
 
     def accept(self, landing: Landing) -> None:
         """Make a landing the last state."""
+        before = self.present
+        self._shift(landing)
+        if landing.error > _ROUGH:  # where rows nearly cancel, small displacements have more digits
+            finer = self.land(landing.tau)
+            if finer is not None and finer.error < landing.error:
+                self._shift(finer)
+        self._before = None if landing.tau == before.tau else before
+
+    def _shift(self, landing: Landing) -> None:
         self._curve.move(self._moving_rows.T @ landing.moved)
         self.nu[self.moving] += landing.moved
-        self._seen, self._before = {}, None if landing.tau == self.tau else self.present
+        self._seen, self._before = {}, None
         self.present = replace(landing, moved=np.zeros(len(self.moving)))
 
     def land(self, tau: float) -> Landing | None:
