@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..regularizer import Q
 
-__all__ = ["RoundedDigits", "exact_predictor", "float64_holds", "is_small"]
+__all__ = ["RoundedDigits", "exact_predictor", "float64_holds", "in_range", "is_small"]
 
 _DIGITS = 18
 _HIGHEST = 1e12
@@ -24,6 +24,8 @@ _FINEST = 1e-9
 """Slack of the dual over the accuracy, the least that multipliers in float64 resolve; see :func:`float64_holds`."""
 _MOST_STEPS = 1500
 """Steps with more digits that nobody has asked for: a minute or so."""
+_WIDEST = 590.0
+"""Largest logarithm of ``(alpha w0_i)^D``: derivatives of the predictor are that large, multipliers that small."""
 _SMALL = 3000
 """Entries of X up to which more digits take seconds."""
 
@@ -34,6 +36,8 @@ def float64_holds(reg: Q, loss: str, end: float) -> bool:
     Shares are exponentials of margins, which must be right to a fraction of 1 whatever their size. At D > 2 margins
     of that size mean ``1 - |theta| ~ (alpha^D / margin)^((D-2)/D)``; theta must be right to that over the margin.
     """
+    if not in_range(reg):
+        return False
     if loss == "squared":
         return True
     if not end <= _HIGHEST:
@@ -42,6 +46,12 @@ def float64_holds(reg: Q, loss: str, end: float) -> bool:
     size = max(end, 1.0)
     log_slack = (k - 2.0) / k * (k * reg.log_alpha - math.log(size))
     return k == 2.0 or min(log_slack, 0.0) - math.log(size) > math.log(_FINEST)
+
+
+def in_range(reg: Q) -> bool:
+    """Whether floats hold what the flow near its start consists of."""
+    shape = 0.0 if reg.w0 is None else float(np.log(np.abs(reg.w0)).max())
+    return float(reg.homogeneity) * (reg.log_alpha + shape) <= _WIDEST
 
 
 def is_small(shape: tuple[int, int]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._result import Status
 from ._float import FloatFlow
-from ._rounded import RoundedDigits, float64_holds, is_small
+from ._rounded import RoundedDigits, float64_holds, in_range, is_small
 from ._separable import why_not_separable
 from ._state import Engine, FlowStopped, State
 
@@ -87,6 +87,10 @@ class Run:
             return DigitsFlow(problem.X, problem.y, self.reg, self.loss, digits=self.digits, **self._common)
         if not float64_holds(self.reg, self.loss, end) and is_small(problem.shape):
             return self._rounded()
+        if not in_range(self.reg):
+            raise ValueError(
+                "alpha is too large for float64: (alpha w0)^D is near the end of its range; give digits"
+            )
         return FloatFlow(problem.X, problem.y, self.reg, self.loss, rtol=self.rtol, **self._common)
 
     def _rounded(self) -> Engine:

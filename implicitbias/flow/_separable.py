@@ -17,8 +17,12 @@ __all__ = ["require_separable", "why_not_separable"]
 
 def require_separable(problem: Any, loss: str, end: Any) -> None:
     """Raise where the accuracy asked for certainly needs separable data and these are not."""
-    if loss == "squared" or float(end) <= math.log(problem.shape[0]):
-        return  # a loss above 1/N may be reached with a sample on the wrong side
+    if loss == "squared":
+        return
+    # with a sample on the wrong side the mean loss is above an Nth of the loss at a margin of 0
+    at_zero = 0.0 if loss == "exponential" else math.log(math.log(2.0))
+    if float(end) <= math.log(problem.shape[0]) - at_zero:
+        return
     certificate = why_not_separable(problem)
     if certificate is not None:
         from ..solvers.margin._kernel_end import not_separable

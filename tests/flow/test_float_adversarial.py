@@ -119,6 +119,34 @@ def test_barely_beyond_the_start(loss, alpha, D):
     check_against_digits(found, exact)
 
 
+@pytest.mark.parametrize(("alpha", "D", "w0"), [("1e140", 2, None), (1e95, 3, None), (1e80, 2, [2e60, 1e60, 3e60])])
+@pytest.mark.parametrize("loss", ["exponential", "squared"])
+def test_scales_whose_power_leaves_the_range_of_floats(alpha, D, w0, loss):
+    found, exact = (
+        ib.gradient_flow(THREE, LABELS, alpha, D, loss, w0=w0, until_accuracy=3.0, save_at=1, digits=digits)
+        for digits in (None, 20)
+    )
+    check_against_digits(found, exact)
+    np.testing.assert_allclose(found.dual, exact.dual.astype(float), rtol=1e-8)
+
+
+def test_large_data_and_a_scale_out_of_range():
+    X, y = separable(np.random.default_rng(0), 3, 2000, "normal")
+    with pytest.raises(ValueError, match="alpha is too large for float64"):
+        ib.gradient_flow(X, y, 1e140, loss="exponential", until_accuracy=3.0)
+
+
+def test_logistic_loss_below_that_of_one_sample_at_margin_zero():
+    """Rows 0.01 and -1: no predictor separates them, and yet the loss falls to 0.36."""
+    X, y = [[0.01], [1.0]], [1, -1]
+    found = ib.gradient_flow(X, y, 1.0, loss="logistic", until_accuracy=0.9, save_at=1)
+    margins = np.array([0.01, -1.0]) * found.beta[-1]
+    assert margins.min() < 0.0
+    assert math.isclose(-math.log(np.log1p(np.exp(-margins)).mean()), 0.9, rel_tol=1e-12)
+    with pytest.raises(ib.NotSeparableError):
+        ib.gradient_flow(X, y, 1.0, loss="logistic", until_accuracy=1.1)
+
+
 def test_a_plateau_is_passed_in_few_steps():
     """Small and positive data: the flow rests on a saddle, where LSODA would go on in 46,000 equal steps."""
     X = np.array(
