@@ -302,6 +302,20 @@ def test_order_of_mus_does_not_matter():
     assert up.mus.tolist() == [1e-3, 1.0]
 
 
+@pytest.mark.parametrize("seed", [85, 113])
+def test_samples_that_drive_for_a_short_while_are_not_passed_over(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((15, 30)), np.where(np.arange(15) % 2, -1.0, 1.0)
+    X *= y[:, None]
+    at_once = flow_limit(X, y, 3, [1e-4])
+    brief = [a.mu / b.mu for a, b in zip(at_once.events, at_once.events[1:], strict=False) if a.sample == b.sample]
+    assert min(brief) < np.exp(0.3)
+    # marks on the way make the steps short
+    watched = flow_limit(X, y, 3, np.geomspace(10, 1e-4, 1500))
+    assert [(e.sample, e.kind) for e in at_once.events] == [(e.sample, e.kind) for e in watched.events]
+    assert [e.mu for e in at_once.events] == pytest.approx([e.mu for e in watched.events], rel=1e-10)
+
+
 @pytest.mark.parametrize("mus", [[], [0.0], [-1.0], [np.nan], [np.inf], [[1.0]]])
 def test_bad_mus(mus):
     data = three_points.same_support()
