@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import minimize
 
 from implicitbias import Q, three_points
-from implicitbias._result import ConvergenceError, InfeasibleError
+from implicitbias._result import ConvergenceError, InfeasibleError, NotSeparableError
 from implicitbias.solvers.margin import max_margin
 from implicitbias.solvers.margin._flow_limit import _least_distance, flow_limit
 
@@ -409,3 +409,24 @@ def test_least_distance():
     u = np.linalg.lstsq(rows[:2], np.ones(2), rcond=None)[0]
     assert rows[2] @ u > 1
     assert rows.T @ _least_distance(rows) == pytest.approx(u)
+
+
+@pytest.mark.parametrize(("D", "w0"), [(2, None), (4, None), (2.5, [0.8, 1.5, 1.0])])
+def test_equal_samples_count_once(D, w0):
+    data = three_points.changing_support()
+    order = [1, 0, 1, 2, 2]
+    mus = [10.0, 0.05, 1e-4]
+    once = flow_limit(data.X, data.y, D, mus, w0=w0)
+    twice = flow_limit(data.X[order], data.y[order], D, mus, w0=w0)
+    np.testing.assert_allclose(twice.beta, once.beta, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(data.X[order].T @ (data.y[order] * twice.dual).T, data.X.T @ (data.y * once.dual).T)
+    assert np.array_equal(twice.support, once.support[:, order])
+    first = {0: 1, 1: 0, 2: 3}
+    assert [(e.sample, e.kind) for e in twice.events] == [(first[e.sample], e.kind) for e in once.events]
+
+
+def test_equal_samples_in_a_certificate():
+    X, y = np.array([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]]), [1, 1, 1, -1]
+    with pytest.raises(NotSeparableError) as caught:
+        flow_limit(X, y)
+    np.testing.assert_allclose(caught.value.certificate, [0.5, 0.0, 0.5, 0.0], atol=1e-15)

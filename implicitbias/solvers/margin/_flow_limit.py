@@ -12,18 +12,19 @@ the state at any tau up to the next event solves one system of equations, whatev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.optimize import brentq, nnls
 
-from ..._result import ConvergenceError
+from ..._result import ConvergenceError, NotSeparableError
 from ...problems import Margins
 from ...regularizer import Q
 from .._level_curve import LevelCurve
 from ._bounded import solve_bounded
 from ._flow_way import Way
+from ._form import distinct_rows
 from ._kernel_end import kernel_end
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ class FlowLimit:
         Predictors with least margin 1, ``(k, d)``.
     dual
         Multipliers ``nu``, ``(k, N)``: ``grad Q_mu(beta) = sum_n nu_n y_n x_n``. They never fall as mu does. Where
-        the support vectors are linearly dependent they are one choice of several; beta is unique all the same.
-        At D > 2 the gradient tends to 1 or -1, and beta has digits that these multipliers do not tell.
+        the support vectors are linearly dependent they are one choice of several, of equal samples all of it on the
+        first; beta is unique all the same. At D > 2 the gradient tends to 1 or -1, and beta has digits that these
+        multipliers do not tell.
     support
         Whether the margin of a sample is the least one, ``(k, N)``.
     events
@@ -146,13 +148,26 @@ def flow_limit(
     if grid.ndim != 1 or grid.size == 0 or not (np.isfinite(grid) & (grid > 0.0)).all():
         raise ValueError(f"mus must be positive finite numbers of shape (k,), got {mus!r}")
     N, d = problem.shape
-    beta, dual, support = np.empty((grid.size, d)), np.empty((grid.size, N)), np.empty((grid.size, N), dtype=bool)
+    beta, dual, support = np.empty((grid.size, d)), np.zeros((grid.size, N)), np.empty((grid.size, N), dtype=bool)
+    samples, equal_to = distinct_rows(problem.signed)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        follower = _Follower(problem.signed, Q(1, D, w0))
+        follower = _follower(problem.signed, samples, Q(1, D, w0))
         for index in np.argsort(-grid):
             way = follower.advance(1.0 / grid[index])
-            beta[index], dual[index], support[index] = follower.state(way)
-    return FlowLimit(grid, beta, dual, support, tuple(follower.events))
+            beta[index], dual[index, samples], least = follower.state(way)
+            support[index] = least[equal_to]
+    events = tuple(replace(event, sample=int(samples[event.sample])) for event in follower.events)
+    return FlowLimit(grid, beta, dual, support, events)
+
+
+def _follower(signed: Vector, samples: NDArray[np.intp], reg: Q) -> _Follower:
+    """Of distinct samples; what proves that these cannot be separated is a proof for all."""
+    try:
+        return _Follower(signed[samples], reg)
+    except NotSeparableError as error:
+        certificate = np.zeros(len(signed))
+        certificate[samples] = error.certificate
+        raise NotSeparableError(str(error), certificate) from None
 
 
 class _Follower:

@@ -24,10 +24,18 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-__all__ = ["MarginForm", "worst"]
+__all__ = ["MarginForm", "distinct_rows", "worst"]
 
 _REFINEMENTS = 2
 """Corrections of multipliers from the predictor."""
+
+
+def distinct_rows(rows: Vector) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The first of all equal rows, in order, ``(n,)``, and which of these each row is equal to, ``(N,)``."""
+    # adding 0 turns -0 into 0
+    _, first, group = np.unique(rows + 0.0, axis=0, return_index=True, return_inverse=True)
+    samples = np.sort(first)
+    return samples, np.searchsorted(samples, first[group.ravel()])
 
 
 class MarginForm:
@@ -52,10 +60,11 @@ class MarginForm:
 
     def __init__(self, problem: Margins, reg: Q | R | L2) -> None:
         self.problem = problem
-        signed = problem.signed + 0.0  # no negative zeros
-        _, first = np.unique(signed, axis=0, return_index=True)
-        self.samples = np.sort(first)
-        self._form = StandardForm(Interpolation(signed[self.samples], np.ones(len(first))), reg, mix=False)
+        signed = problem.signed
+        self.samples, _ = distinct_rows(signed)
+        self._form = StandardForm(
+            Interpolation(signed[self.samples] + 0.0, np.ones(len(self.samples))), reg, mix=False
+        )
         self.exponent = self._form.exponent
         scaled = self._form.problem
         self._units = np.exp2(-np.floor(np.log2(scaled.row_sizes())))
