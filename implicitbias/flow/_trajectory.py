@@ -252,7 +252,8 @@ class Trajectory:
             if known.any():
                 import mpmath
 
-                mus = [mpmath.exp(v) for v in self.log_mu[known].tolist()]
+                with mpmath.workdps(30):
+                    mus = [mpmath.exp(v) for v in self.log_mu[known].tolist()]
                 targets[known] = max_margin_path(self.X, self.y, mus, self.D, self.w0).beta
         away = np.full(len(self), np.nan)
         gap = np.linalg.norm(self.normalized[known] - targets[known], axis=1)

@@ -1,5 +1,6 @@
 """What a trajectory tells of its states, and how it is kept, interrupted, resumed and refused."""
 
+import dataclasses
 import math
 
 import mpmath
@@ -123,6 +124,14 @@ def test_distance_to_the_path_of_solutions(D, digits):
     # float64 resolves directions to some 1e-9
     np.testing.assert_allclose(away[1] * 1e2, away[0], rtol=0.01, atol=0.0 if digits else 1e-7)
     assert away[0].max() < 2e-5
+
+
+def test_distance_to_the_path_whatever_the_precision_in_force():
+    path = ib.gradient_flow(THREE, LABELS, 3, 2, "exponential", until_accuracy=100.0, save_at=3)
+    again = dataclasses.replace(path)
+    with mpmath.workdps(3):
+        rough = again.path_distance
+    assert np.array_equal(rough, path.path_distance)
 
 
 def test_round_trip_through_a_file(path, tmp_path):
