@@ -47,7 +47,9 @@ def _log_softplus(s: Tensor) -> Tensor:
     e = tail.exp()
     series = tail - e / 2 + 5 * e.square() / 24
     # each branch sees only arguments it can take, so that no nan comes back through the one not chosen
-    near = torch.nn.functional.softplus(s.clamp(min=-_SATURATED)).log()
+    clamped = s.clamp(min=-_SATURATED)
+    # torch's softplus leaves out e^-s beyond 20
+    near = torch.logaddexp(clamped, torch.zeros_like(clamped)).log()
     return torch.where(s < -_SATURATED, series, near)
 
 
