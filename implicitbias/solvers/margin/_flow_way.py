@@ -136,12 +136,12 @@ class Way:
             finer = self.land(landing.tau)
             if finer is not None and finer.error < landing.error:
                 self._shift(finer)
-        self._before = None if landing.tau == before.tau else before
+        self._seen, self._before = {}, None if landing.tau == before.tau else before
 
     def _shift(self, landing: Landing) -> None:
         self._curve.move(self._moving_rows.T @ landing.moved)
         self.nu[self.moving] += landing.moved
-        self._seen, self._before = {}, None
+        self._seen = {}
         self.present = replace(landing, moved=np.zeros(len(self.moving)))
 
     def land(self, tau: float) -> Landing | None:
