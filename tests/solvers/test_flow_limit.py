@@ -1,5 +1,6 @@
 """The limit of the flow: against true trajectories, against the Q_mu path where they agree, by its own laws."""
 
+import math
 from itertools import combinations
 
 import mpmath
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.optimize import minimize
 
-from implicitbias import Q, three_points
+from implicitbias import L2, Q, three_points
 from implicitbias._result import ConvergenceError, InfeasibleError, NotSeparableError
 from implicitbias.solvers.margin import max_margin
 from implicitbias.solvers.margin._flow_limit import _least_distance, flow_limit
@@ -430,3 +431,21 @@ def test_equal_samples_in_a_certificate():
     with pytest.raises(NotSeparableError) as caught:
         flow_limit(X, y)
     np.testing.assert_allclose(caught.value.certificate, [0.5, 0.0, 0.5, 0.0], atol=1e-15)
+
+
+@pytest.mark.parametrize("D", [2, 3])
+@pytest.mark.parametrize("unit", [1.0, 1e-150, 1e150])
+def test_mu_of_any_size(D, unit):
+    data = three_points.same_support()
+    mus = np.array([1e-3, 1.0, 1e120, 1e140]) / unit
+    found = flow_limit(unit * data.X, data.y, D, mus)
+    kernel = max_margin(data.X, data.y, L2()).beta
+    np.testing.assert_allclose(found.beta[2:] * unit, [kernel, kernel], rtol=1e-12)
+    np.testing.assert_allclose(found.dual[3] * 1e20, found.dual[2], rtol=1e-13)
+    gradient = Q.from_log_alpha(math.log(mus[3]) / D, D).grad(found.beta[3])
+    np.testing.assert_allclose(unit * data.X.T @ (data.y * found.dual[3]), gradient, rtol=1e-12)
+
+
+def test_a_shape_of_the_wrong_length_is_named():
+    with pytest.raises(ValueError, match="w0 must have one entry per column of X: X has 3 columns, w0 has 2"):
+        flow_limit(three_points.same_support().X, LABELS, 3, w0=[1.0, 2.0])

@@ -22,6 +22,7 @@ from ..._result import ConvergenceError, NotSeparableError
 from ...problems import Margins
 from ...regularizer import Q
 from .._level_curve import LevelCurve
+from .._options import check_lengths
 from ._bounded import solve_bounded
 from ._flow_way import Way
 from ._form import distinct_rows
@@ -38,6 +39,8 @@ __all__ = ["FlowEvent", "FlowLimit", "flow_limit"]
 
 _START = 1e-3
 """Size of the largest coordinate of v where following begins: nearly linear, yet its curvature is well resolved."""
+_LINEAR = 1e-100
+"""Size of v up to which it is proportional to tau, and so is nu."""
 _STEP = 0.5
 """Longest step in log tau."""
 _SURE = 0.02
@@ -149,12 +152,17 @@ def flow_limit(
         raise ValueError(f"mus must be positive finite numbers of shape (k,), got {mus!r}")
     N, d = problem.shape
     beta, dual, support = np.empty((grid.size, d)), np.zeros((grid.size, N)), np.empty((grid.size, N), dtype=bool)
+    reg = Q(1, D, w0)
+    check_lengths(problem, reg)
     samples, equal_to = distinct_rows(problem.signed)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        follower = _follower(problem.signed, samples, Q(1, D, w0))
+        follower = _follower(problem.signed, samples, reg)
         for index in np.argsort(-grid):
-            way = follower.advance(1.0 / grid[index])
+            tau = 1.0 / grid[index]
+            reached = max(tau, follower.linear)
+            way = follower.advance(reached)
             beta[index], dual[index, samples], least = follower.state(way)
+            dual[index] *= tau / reached
             support[index] = least[equal_to]
     events = tuple(replace(event, sample=int(samples[event.sample])) for event in follower.events)
     return FlowLimit(grid, beta, dual, support, events)
@@ -179,6 +187,7 @@ class _Follower:
         self.events: list[FlowEvent] = []
         self.kernel_weights = LevelCurve(reg)(np.zeros(rows.shape[1]))[1] * np.ones(rows.shape[1])
         self.kernel, _ = kernel_end(self.rows, np.ones(len(rows)), 1.0 / self.kernel_weights)
+        self.linear = _LINEAR * self.unit / float(np.max(np.abs(self.kernel)))
         self.way: Way | None = None
 
     def state(self, way: Way) -> tuple[Vector, Vector, NDArray[np.bool_]]:
