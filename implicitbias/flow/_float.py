@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.integrate import LSODA
-from scipy.optimize import brentq
 
 from .._result import Status
 from ..losses import EXPONENTIAL, LOGISTIC, Pull
@@ -58,6 +57,8 @@ _MOST_FAILURES = 20
 """How many steps may fail in all: where more do, those between are in doubt."""
 _SHORTER = 0.03
 """Factor of the step after each failure: a sample may become active within ``1/accuracy`` of the clock."""
+_FAR, _BRIEF = 20.0, 0.01
+"""Change of theta since the anchor, and length of a step over that of the way, at which the anchor moves."""
 _EQUAL = 50
 """Steps of equal length in a row after which LSODA starts anew: at orders above 5 it never thinks of stiffness, and
 on a plateau, where nu moves along a line, it stays there."""
@@ -232,7 +233,7 @@ class FloatFlow:
         """Length of the clock over which something happens at the anchor."""
         along = self._design.adjoint(velocity)
         fastest = float(np.abs(self._design.forward(self._weights * along)).max())
-        reach = float(np.abs(along).max())
+        reach = self._reach = float(np.abs(along).max())
         if self._loss is None:
             # from here on the residual decays, and nu moves no farther than that takes
             return 1.0 / max(fastest / self._size, reach, _TINY)
@@ -277,7 +278,7 @@ class FloatFlow:
             failures = 0
             while not self._seen_accuracy >= accuracy:
                 resolved = self._seen_slack < _FINE or self._seen_size < _FINE * self._size
-                if resolved or self._too_coarse() or self._equal >= _EQUAL:
+                if resolved or self._too_coarse() or self._equal >= _EQUAL or self._drifted():
                     self._anchor(self._moved, self._length)
                     continue
                 if self.steps >= self._max_steps:
@@ -300,6 +301,14 @@ class FloatFlow:
 
     def _too_coarse(self) -> bool:
         return self._tolerance() < 0.3 * self._taken_rtol
+
+    def _drifted(self) -> bool:
+        """Whether steps are short next to what nu has moved, in units in which the predictor changes by factors.
+
+        The tolerance is relative to the latter: after a plateau, from which nu comes with ``log(1/alpha)``, it
+        would be too coarse by as much.
+        """
+        return self._reach * self._reached > _FAR and self._length < _BRIEF * self._reached
 
     def _watch(self) -> None:
         """Stop where thousands of steps have led nowhere: the integrator chases rounding errors."""
@@ -359,9 +368,35 @@ class FloatFlow:
             if excess(high) >= 0.0:
                 break
             high += 1e-3 * (high - low)
-        if excess(low) < 0.0:
-            low = float(brentq(excess, low, high, xtol=_TINY, rtol=4.0 * np.finfo(float).eps))
-        state = self._state_at(dense(low), low)
+        clock = _root(excess, low, high, 4.0 * np.finfo(float).eps * max(abs(accuracy), 1e-3))
+        state = self._state_at(dense(clock), clock)
         if not abs(state.accuracy - accuracy) <= _NOISE * max(1.0, abs(accuracy)):
             raise FlowStopped(Status.STALLED, "the accuracy asked for is not within the step" + _MORE_DIGITS)
         return state
+
+
+def _root(excess: Callable[[float], float], low: float, high: float, enough: float) -> float:
+    """Zero of an increasing function by the bracketed secant method, to a value and not to an argument.
+
+    Each value costs two passes over X, and over one step the accuracy is nearly linear: three or four do.
+    """
+    below, above = excess(low), excess(high)
+    if below >= 0.0 or above <= 0.0:
+        return low if below >= 0.0 else high
+    side = 0
+    for _ in range(60):
+        clock = low - below * (high - low) / (above - below)
+        if not low < clock < high:
+            break
+        value = excess(clock)
+        if abs(value) <= enough:
+            return clock
+        if value > 0.0:  # the Illinois rule: an end that stays counts for half
+            high, above = clock, value
+            below *= 0.5 if side > 0 else 1.0
+            side = 1
+        else:
+            low, below = clock, value
+            above *= 0.5 if side < 0 else 1.0
+            side = -1
+    return 0.5 * (low + high)
