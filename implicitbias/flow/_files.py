@@ -13,6 +13,7 @@ import numpy as np
 
 from .._result import Status
 from ..regularizer import Q
+from ..special._depth import exact_depth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,7 @@ def write(trajectory: Trajectory, path: Path) -> None:
     header = {
         "format": _FORMAT,
         "loss": trajectory.loss,
-        "depth": repr(float(trajectory.D)),
+        "depth": str(exact_depth(trajectory.D)),
         "scale": _scale_text(trajectory.reg),
         "status": trajectory.status.name,
         "digits": trajectory.digits,
@@ -64,7 +65,7 @@ def read(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not a saved trajectory") from error
     digits = header["digits"]
     numbers = {name: arrays[name] if digits is None else _from_text(arrays[name]) for name in _NUMBERS}
-    depth = float(header["depth"])
+    depth = Fraction(header["depth"])
     kind, text = header["scale"]
     way, what = kind.split()
     readers: dict[str, Callable[[str], Any]] = {
@@ -78,7 +79,7 @@ def read(path: Path) -> dict[str, Any]:
     return {
         "X": arrays["X"],
         "y": arrays["y"],
-        "reg": make(scale, int(depth) if depth == int(depth) else depth, arrays.get("w0")),
+        "reg": make(scale, float(depth) if Fraction(float(depth)) == depth else depth, arrays.get("w0")),
         "status": Status[header["status"]],
         **numbers,
         **{name: header[name] for name in ("loss", "digits", "steps", "seconds", "info")},

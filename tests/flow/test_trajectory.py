@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -150,6 +151,17 @@ def test_scales_survive_a_file_exactly(alpha, w0, tmp_path):
     path = ib.gradient_flow(THREE, LABELS, alpha, 2, "exponential", w0=w0, until_accuracy=2.0, save_at=1)
     path.save(tmp_path / "run.npz")
     assert ib.Trajectory.load(tmp_path / "run.npz").reg == path.reg
+
+
+@pytest.mark.parametrize("D", [Fraction(7, 3), 2.1, mpmath.mpf("2.5"), 4])
+def test_depths_survive_a_file_exactly(D, tmp_path):
+    path = ib.gradient_flow(THREE, LABELS, 1, D, "exponential", until_accuracy=2.0, save_at=1)
+    path.save(tmp_path / "run.npz")
+    again = ib.Trajectory.load(tmp_path / "run.npz")
+    assert again.D == D
+    assert (
+        len(ib.gradient_flow(THREE, LABELS, 1, D, "exponential", until_accuracy=3.0, save_at=1, resume=again)) == 2
+    )
 
 
 def test_files_that_are_none(tmp_path):
