@@ -341,3 +341,13 @@ def test_digits(reg):
     plain = max_margin(X, y, reg)
     np.testing.assert_allclose(plain.beta, sol.beta.astype(float), rtol=1e-10, atol=1e-14)
     assert max(margin_residuals(ib.Margins(X, y), reg, plain.beta).values()) <= 1e-9  # with estimated multipliers
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_shape_beyond_float64_ends_with_a_word(seed):
+    """Weights ``w0^{2-2D}`` that differ by 1e392: solved, or said not to be."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((4, 6)), np.array([1.0, -1.0, 1.0, -1.0])
+    w0 = 10.0 ** rng.permutation([-2.0, -1.0, 0.0, 1.0, 2.0, rng.uniform(-2, 2)])
+    sol = max_margin(X, y, ib.Q(1.0, 50, w0), throw=False)
+    assert sol.success == (max(sol.residuals.values()) <= 1e-12)

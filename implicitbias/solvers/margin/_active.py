@@ -101,6 +101,8 @@ def optimal_support(
     for _ in range(corrections):
         support, nu = independent_support(A, support, nu)
         samples = np.flatnonzero(support)
+        if not samples.size:  # multipliers below the range of floats
+            return best
         fit = fit_exactly(A, targets, reg, samples, tol=tol, limit=limit - used, near=start)
         if fit is not None and not fit.status.success and start is not None:
             used += fit.iterations
@@ -123,8 +125,6 @@ def optimal_support(
         if wrong.any():  # taken in, and yet without gain: rounding
             support = support & ~wrong
             nu = np.where(support, nu, 0.0)
-            if not support.any():
-                return best
             continue
         shortfall = (targets - A @ fit.beta) / targets
         rounding = _ROUNDING * (np.abs(A) @ np.abs(fit.beta)) / targets

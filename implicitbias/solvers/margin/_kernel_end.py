@@ -41,7 +41,8 @@ def kernel_end(A: Matrix, targets: Vector, weights: Vector | None) -> tuple[Vect
     ConvergenceError
         If float64 does not tell.
     """
-    root = np.ones(A.shape[1]) if weights is None else 1.0 / np.sqrt(weights / weights.max())
+    # the ratio of two weights may be out of range where that of their roots is not
+    root = np.ones(A.shape[1]) if weights is None else np.sqrt(weights.min()) / np.sqrt(weights)
     rows = A * root
     length = np.linalg.norm(rows, axis=1)
     rows /= length[:, None]
@@ -50,7 +51,7 @@ def kernel_end(A: Matrix, targets: Vector, weights: Vector | None) -> tuple[Vect
     height = height / unit
 
     def in_units(x: Vector, nu: Vector) -> tuple[Vector, Vector]:
-        return root * x * unit, nu * (unit / length) * (1.0 if weights is None else weights.max())
+        return root * x * unit, nu * (unit / length) * (1.0 if weights is None else weights.min())
 
     extended = np.column_stack([rows, height])
     found: list[tuple[Vector, Vector]] = []
