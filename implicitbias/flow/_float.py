@@ -53,7 +53,7 @@ _FIRST = 1e-4
 _PATIENCE = 5000
 _CRAWL = 1e-3
 """Accuracy to be gained in so many steps, relative."""
-_MOST_FAILURES = 20
+_MOST_FAILURES = 400
 """How many steps may fail in all: where more do, those between are in doubt."""
 _SHORTER = 0.03
 """Factor of the step after each failure: a sample may become active within ``1/accuracy`` of the clock."""
@@ -64,6 +64,11 @@ _EQUAL = 50
 on a plateau, where nu moves along a line, it stays there."""
 _NOISE = 1e-7
 """Loss of accuracy, relative to it, that is taken for rounding."""
+_SENSITIVE = 3e-5
+"""Accuracy times tolerance from which on errors of nu show in the shares of samples."""
+_ACTIVE = 1e-6
+"""Share from which on the speed of nu tells it better than the margin does."""
+_AT_THE_END = "the dual reaches the end of its domain within rounding"
 _MORE_DIGITS = "; float64 may not hold this trajectory: try digits=20"
 _CALLBACK_SECONDS = 0.1
 _TINY = float(np.finfo(float).tiny)
@@ -152,8 +157,9 @@ class FloatFlow:
         size = float(np.linalg.norm(self._residual_at(moved, beta)))
         return -2.0 * math.log(size) if size else math.inf
 
-    def _worse(self, accuracy: float) -> bool:
-        return accuracy < self._best - _NOISE * max(1.0, abs(self._best))
+    @staticmethod
+    def _worse(accuracy: float, before: float) -> bool:
+        return accuracy < before - _NOISE * max(1.0, abs(before))
 
     def _residual_at(self, moved: Vector, beta: Vector) -> Vector:
         change = self._curve.change(self._design.adjoint(moved), beta)
@@ -195,7 +201,7 @@ class FloatFlow:
 
     # ---- anchors ----
 
-    def _anchor(self, moved: Vector, first_step: float | None = None) -> None:
+    def _anchor(self, moved: Vector, first_step: float | None = None, longest: float = np.inf) -> None:
         """Start LSODA anew from ``nu + moved``."""
         self._commit()
         if self._time is not None:
@@ -227,6 +233,7 @@ class FloatFlow:
             atol=self._taken_rtol * scale * float(np.abs(velocity).max()),
             jac=self._jacobian,
             first_step=first_step or self._start_length,
+            max_step=longest,
         )
 
     def _scale(self, velocity: Vector) -> float:
@@ -286,11 +293,14 @@ class FloatFlow:
                 self._watch()
                 failure = self._step()
                 failures = failures + 1 if failure else 0
-                self._failures += bool(failure)
+                self._failures += failure not in ("", _AT_THE_END)
                 if failures > _RETRIES or self._failures > _MOST_FAILURES:
                     raise FlowStopped(Status.STALLED, failure + _MORE_DIGITS)
                 if failure:
-                    self._anchor(self._moved, _SHORTER**failures * (self._length or self._start_length))
+                    length = self._length or self._start_length
+                    # what is left to the end of the domain is less than the step that passed it
+                    longest = 0.5 * length if failure == _AT_THE_END else np.inf
+                    self._anchor(self._moved, _SHORTER**failures * length, longest)
             return self._land(accuracy)
 
     def _tolerance(self) -> float:
@@ -308,7 +318,8 @@ class FloatFlow:
         The tolerance is relative to the latter: after a plateau, from which nu comes with ``log(1/alpha)``, it
         would be too coarse by as much.
         """
-        return self._reach * self._reached > _FAR and self._length < _BRIEF * self._reached
+        plateau = self._loss is not None and math.isinf(self._curve.room)
+        return plateau and self._reach * self._reached > _FAR and self._length < _BRIEF * self._reached
 
     def _watch(self) -> None:
         """Stop where thousands of steps have led nowhere: the integrator chases rounding errors."""
@@ -333,13 +344,14 @@ class FloatFlow:
         length = float(solver.t - self._reached)
         if self._seen_slack < _ABRUPT * self._slack:
             self._length = length
-            return "the dual reaches the end of its domain within rounding"
-        if self._worse(self._seen_accuracy):
-            accuracy = self._accuracy_at(solver.y)  # what was seen is the last iterate, not the end of the step
-            if self._worse(accuracy):
+            return _AT_THE_END
+        if self._worse(self._seen_accuracy, self._best):
+            # what was seen is the last iterate, now and before, not the end of the step
+            accuracy = self._accuracy_at(solver.y)
+            if self._worse(accuracy, self._accuracy_at(self._moved)):
                 self._length = length
                 return "the loss grew, which it never does along gradient flow"
-            self._seen_accuracy = accuracy
+            self._best = self._seen_accuracy = accuracy
         self._best = max(self._best, self._seen_accuracy)
         self._commit()
         self.steps += 1
@@ -369,10 +381,31 @@ class FloatFlow:
                 break
             high += 1e-3 * (high - low)
         clock = _root(excess, low, high, 4.0 * np.finfo(float).eps * max(abs(accuracy), 1e-3))
-        state = self._state_at(dense(clock), clock)
+        state = self._state_at(self._settled(dense, clock, accuracy), clock)
         if not abs(state.accuracy - accuracy) <= _NOISE * max(1.0, abs(accuracy)):
             raise FlowStopped(Status.STALLED, "the accuracy asked for is not within the step" + _MORE_DIGITS)
         return state
+
+    def _settled(self, dense: Callable[[float], Vector], clock: float, accuracy: float) -> Vector:
+        """Displacement of nu within a step, with margins that go with its speed.
+
+        Shares are exponentials of margins: at a large accuracy nu, which is right to a relative tolerance, is not
+        right enough for them. But its speed is the shares, and right to that tolerance: the margins of active
+        samples follow from it.
+        """
+        moved = dense(clock)
+        if self._loss is None or accuracy * self._rtol < _SENSITIVE:
+            return moved
+        width = 0.01 * self._length
+        share = dense(clock + width) - dense(clock - width)
+        share = np.maximum(share, 0.0) / np.maximum(share, 0.0).sum()
+        active = np.flatnonzero(share > _ACTIVE)
+        goal = accuracy - math.log(share.size) - np.log(share[active])
+        beta, weights, _ = self._curve(self._design.adjoint(moved))
+        gram = self._design.gram(weights)[np.ix_(active, active)]
+        missing = goal - self._design.forward(beta)[active]
+        moved[active] += np.linalg.lstsq(gram, missing, rcond=None)[0]
+        return moved
 
 
 def _root(excess: Callable[[float], float], low: float, high: float, enough: float) -> float:
@@ -383,14 +416,16 @@ def _root(excess: Callable[[float], float], low: float, high: float, enough: flo
     below, above = excess(low), excess(high)
     if below >= 0.0 or above <= 0.0:
         return low if below >= 0.0 else high
+    best = min((-below, low), (above, high))
     side = 0
     for _ in range(60):
         clock = low - below * (high - low) / (above - below)
         if not low < clock < high:
             break
         value = excess(clock)
-        if abs(value) <= enough:
-            return clock
+        best = min(best, (abs(value), clock))
+        if best[0] <= enough:
+            break
         if value > 0.0:  # the Illinois rule: an end that stays counts for half
             high, above = clock, value
             below *= 0.5 if side > 0 else 1.0
@@ -399,4 +434,4 @@ def _root(excess: Callable[[float], float], low: float, high: float, enough: flo
             low, below = clock, value
             above *= 0.5 if side < 0 else 1.0
             side = -1
-    return 0.5 * (low + high)
+    return best[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,32 +19,17 @@ __all__ = ["RoundedDigits", "exact_predictor", "float64_holds", "in_range", "is_
 _DIGITS = 18
 _HIGHEST = 1e12
 """Accuracy up to which margins in float64 still tell shares: they are rounded at 1e-16 of it."""
-_FINEST = 1e-9
-"""Slack of the dual over the accuracy, the least that multipliers in float64 resolve; see :func:`float64_holds`."""
-_MOST_STEPS = 1500
-"""Steps with more digits that nobody has asked for: a minute or so."""
 _WIDEST = 590.0
 """Largest logarithm of ``(alpha w0_i)^D``: derivatives of the predictor are that large, multipliers that small."""
-_SMALL = 3000
-"""Entries of X up to which more digits take seconds."""
+_EFFORT = 15_000
+"""Steps times entries of X that nobody has asked for: some ten seconds, several times that in plain mpmath."""
+_SMALL = 150
+"""Entries of X up to which that leaves enough steps."""
 
 
 def float64_holds(reg: Q, loss: str, end: float) -> bool:
-    """Whether multipliers in float64 can be expected to hold the trajectory up to the accuracy `end`.
-
-    Shares are exponentials of margins, which must be right to a fraction of 1 whatever their size. At D > 2 margins
-    of that size mean ``1 - |theta| ~ (alpha^D / margin)^((D-2)/D)``; theta must be right to that over the margin.
-    """
-    if not in_range(reg):
-        return False
-    if loss == "squared":
-        return True
-    if not end <= _HIGHEST:
-        return False
-    k = float(reg.homogeneity)
-    size = max(end, 1.0)
-    log_slack = (k - 2.0) / k * (k * reg.log_alpha - math.log(size))
-    return k == 2.0 or min(log_slack, 0.0) - math.log(size) > math.log(_FINEST)
+    """Whether floats can tell the shares of samples at the accuracy `end`: these are exponentials of margins."""
+    return in_range(reg) and (loss == "squared" or end <= _HIGHEST)
 
 
 def in_range(reg: Q) -> bool:
@@ -83,8 +67,9 @@ class RoundedDigits:
         self._signed = problem.X if loss == "squared" else problem.signed
         self._reg = reg
         report = None if on_step is None else (lambda state: on_step(self._rounded(state)))
-        self._cut = max_steps > _MOST_STEPS
-        steps = min(max_steps, _MOST_STEPS)
+        self._most = max(_EFFORT // self._signed.size, 1)
+        self._cut = max_steps > self._most
+        steps = min(max_steps, self._most)
         self._inner = DigitsFlow(
             problem.X, problem.y, reg, loss, digits=_DIGITS, start=start, max_steps=steps, on_step=report
         )
@@ -112,7 +97,7 @@ class RoundedDigits:
             if stopped.status is Status.ITERATION_LIMIT and self._cut:
                 raise FlowStopped(
                     Status.STALLED,
-                    f"float64 does not hold this trajectory, and {_MOST_STEPS} steps at {_DIGITS} digits were not "
+                    f"float64 does not hold this trajectory, and {self._most} steps at {_DIGITS} digits were not "
                     f"enough; with digits={_DIGITS} it takes as many as it needs",
                 ) from stopped
             raise
