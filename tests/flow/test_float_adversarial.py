@@ -130,6 +130,18 @@ def test_scales_whose_power_leaves_the_range_of_floats(alpha, D, w0, loss):
     np.testing.assert_allclose(found.dual, exact.dual.astype(float), rtol=1e-8)
 
 
+@pytest.mark.parametrize("alpha", ["1e-600", "1e-2000", "1e-5000"])
+def test_a_step_too_long_costs_no_digits(alpha):
+    """At depth 2 a trial step may land on a loss of e^{10^1000}: it is taken again, shorter, not in more bits."""
+    X, y = np.random.default_rng(0).standard_normal((4, 6)), np.array([1.0, -1.0, 1.0, -1.0])
+    found, exact = (
+        ib.gradient_flow(X, y, alpha, loss="exponential", until_accuracy=5.0, save_at=1, digits=digits)
+        for digits in (None, 20)
+    )
+    check_against_digits(found, exact)
+    assert exact.info["bits"] <= 256
+
+
 def test_large_data_and_a_scale_out_of_range():
     X, y = separable(np.random.default_rng(0), 3, 2000, "normal")
     with pytest.raises(ValueError, match="alpha is too large for float64"):

@@ -241,8 +241,8 @@ class DigitsFlow:
                 lost = max(point.lost_bits for point in stages.points)
                 accuracy = self._system.accuracy(stages.points[-1].margins)
                 if lost > self._spare():
-                    # far beyond the goal it is the length that is wrong, not the precision
-                    if accuracy > 2 * abs(goal) + 50:
+                    # far beyond the goal, or behind the start, it is the length that is wrong, not the precision
+                    if abs(accuracy) > 2 * max(abs(goal), abs(self._now.accuracy)) + 50:
                         self._next, limit = h / 2, 1.5
                         self.info["rejected"] += 1
                     else:
