@@ -20,11 +20,9 @@ import numpy as np
 from scipy.integrate import LSODA
 
 from .._result import Status
-from ..losses import EXPONENTIAL, LOGISTIC, Pull
-from ..solvers._anchored_curve import AnchoredCurve
-from ..solvers._design import Design
 from ._clock import Point, TimeIntegral, log_rate
 from ._state import FlowStopped, State
+from ._system import System
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,12 +64,9 @@ _NOISE = 1e-7
 """Loss of accuracy, relative to it, that is taken for rounding."""
 _SENSITIVE = 3e-5
 """Accuracy times tolerance from which on errors of nu show in the shares of samples."""
-_ACTIVE = 1e-6
-"""Share from which on the speed of nu tells it better than the margin does."""
 _AT_THE_END = "the dual reaches the end of its domain within rounding"
 _MORE_DIGITS = "; float64 may not hold this trajectory: try digits=20"
 _CALLBACK_SECONDS = 0.1
-_TINY = float(np.finfo(float).tiny)
 
 
 class FloatFlow:
@@ -107,97 +102,37 @@ class FloatFlow:
         max_steps: int = 1_000_000,
         on_step: Callable[[State], None] | None = None,
     ) -> None:
-        self._loss = {"exponential": EXPONENTIAL, "logistic": LOGISTIC}.get(loss)
-        self._design = Design(X, y if self._loss is not None else None)
-        self._y, self._rtol, self._max_steps, self._on_step = y, rtol, max_steps, on_step
-        N, d = X.shape
-        self._nu: Vector = np.zeros(N) if start is None else np.asarray(start.nu, dtype=np.float64)
-        if start is None:
-            beta = np.zeros(d)
-        elif start.beta is not None:
-            beta = np.asarray(start.beta, dtype=np.float64)
-        else:
-            beta = np.asarray(reg.grad_conjugate(self._design.adjoint(self._nu)))
-        self._curve = AnchoredCurve(reg, beta)
+        self._system = System(X, y, reg, loss, start)
+        self._rtol, self._max_steps, self._on_step = rtol, max_steps, on_step
         self.steps = 0
         self.info: dict[str, Any] = {"method": "LSODA", "evaluations": 0, "jacobians": 0, "restarts": -1}
-        self._residual = y - self._design.forward(beta)
-        self._log_constant = log_rate(reg.log_alpha, float(reg.D), squared=self._loss is None)
+        self._log_constant = log_rate(reg.log_alpha, float(reg.D), squared=self._system.squared)
         self._start_time = -math.inf if start is None else float(start.log_time)
         self._time: TimeIntegral | None = None
         self._pending: tuple[float, Point, Callable[[float], Point]] | None = None
-        self._reached = self._before = self._passed = 0.0
-        self._length, self._seen_size, self._watched, self._best = 0.0, math.inf, -math.inf, -math.inf
+        self._reached = self._before = self._passed = self._length = 0.0
+        self._watched = self._best = -math.inf
         self._called, self._failures = time.perf_counter(), 0
         with np.errstate(over="ignore", under="ignore"):
-            self._anchor(np.zeros(N))
+            self._anchor(np.zeros(len(y)))
 
-    # ---- the system ----
+    # ---- the system, and what was last seen of it ----
 
     def _velocity(self, _: float, moved: Vector) -> Vector:
         self.info["evaluations"] += 1
-        beta, self._weights, self._seen_slack = self._curve(self._design.adjoint(moved))
-        if self._loss is None:
-            residual = self._residual_at(moved, beta)
-            self._seen_size = float(np.linalg.norm(residual))
-            self._seen_accuracy = -2.0 * math.log(self._seen_size) if self._seen_size else math.inf
-            return residual
-        self._pull = self._pull_at(beta)
-        self._seen_accuracy = self._pull.accuracy
-        return self._pull.share
-
-    def _pull_at(self, beta: Vector) -> Pull:
-        assert self._loss is not None
-        return self._loss.pull(self._design.forward(beta))
-
-    def _accuracy_at(self, moved: Vector) -> float:
-        beta, _, _ = self._curve(self._design.adjoint(moved))
-        if self._loss is not None:
-            return self._loss.accuracy(self._design.forward(beta))
-        size = float(np.linalg.norm(self._residual_at(moved, beta)))
-        return -2.0 * math.log(size) if size else math.inf
-
-    @staticmethod
-    def _worse(accuracy: float, before: float) -> bool:
-        return accuracy < before - _NOISE * max(1.0, abs(before))
-
-    def _residual_at(self, moved: Vector, beta: Vector) -> Vector:
-        change = self._curve.change(self._design.adjoint(moved), beta)
-        return np.asarray(self._residual - self._design.forward(change))
+        self._seen = self._system.look(moved)
+        return self._seen.velocity
 
     def _jacobian(self, _: float, moved: Vector) -> Matrix:
         self.info["jacobians"] += 1
-        beta, weights, _slack = self._curve(self._design.adjoint(moved))
-        gram = self._design.gram(weights)
-        if self._loss is None:
-            return -gram
-        pull = self._pull_at(beta)
-        steep = pull.share * pull.stiffness
-        matrix: Matrix = np.outer(pull.share, steep @ gram) - steep[:, None] * gram
-        return matrix
-
-    def _point(self, pull: Pull, weights: Vector) -> Point:
-        """Where the time integral is, and how fast x grows in tau."""
-
-        def speed() -> float:
-            along = self._design.adjoint(pull.share)
-            if np.ndim(pull.stiffness) == 0:
-                return float((weights * along) @ along)
-            return float((pull.share * pull.stiffness) @ self._design.forward(weights * along))
-
-        return Point(-pull.log_slope, speed)
+        return self._system.jacobian(moved)
 
     def _inside(self) -> Callable[[float], Point]:
         """Points of the last step, by their distance from its start."""
         if self._reached == self._before:
-            return lambda _: self._point(self._pull, self._weights)
+            return lambda _: self._system.point(self._seen)
         dense, start = self._solver.dense_output(), self._before
-
-        def point(offset: float) -> Point:
-            beta, weights, _ = self._curve(self._design.adjoint(dense(start + offset)))
-            return self._point(self._pull_at(beta), weights)
-
-        return point
+        return lambda offset: self._system.point(self._system.look(dense(start + offset)))
 
     # ---- anchors ----
 
@@ -207,20 +142,17 @@ class FloatFlow:
         if self._time is not None:
             self._time.settle()  # points inside steps are those of this anchor
         if moved.any():
-            theta = self._design.adjoint(moved)
-            beta = self._curve(theta)[0]
-            self._residual = self._residual_at(moved, beta)
-            self._curve.move(theta)
-            self._nu = self._nu + moved
+            self._system.move(moved)
         self.info["restarts"] += 1
-        self._moved, self._reached, self._before, self._slack = np.zeros_like(self._nu), 0.0, 0.0, 1.0
-        self._size, self._equal = float(np.linalg.norm(self._residual)), 0
+        self._moved, self._slack, self._equal = np.zeros_like(self._system.nu), 1.0, 0
+        self._reached = self._before = 0.0
         velocity = self._velocity(0.0, self._moved)
-        if self._loss is not None and self._time is None:
-            start = self._point(self._pull, self._weights)
+        self._size = float(np.linalg.norm(velocity))
+        if self._time is None and not self._system.squared:
+            start = self._system.point(self._seen)
             self._time = TimeIntegral(self._log_constant, self._start_time, start)
-        scale = self._scale(velocity)
-        if not self._nu.any():  # at the start all digits of nu are to come
+        scale, self._reach = self._system.scale(self._seen)
+        if not self._system.nu.any():  # at the start all digits of nu are to come
             scale *= _FIRST
         self._start_length = 1e-4 * scale
         self._taken_rtol = self._tolerance()
@@ -235,18 +167,6 @@ class FloatFlow:
             first_step=first_step or self._start_length,
             max_step=longest,
         )
-
-    def _scale(self, velocity: Vector) -> float:
-        """Length of the clock over which something happens at the anchor."""
-        along = self._design.adjoint(velocity)
-        fastest = float(np.abs(self._design.forward(self._weights * along)).max())
-        reach = self._reach = float(np.abs(along).max())
-        if self._loss is None:
-            # from here on the residual decays, and nu moves no farther than that takes
-            return 1.0 / max(fastest / self._size, reach, _TINY)
-        # on the slow manifold nothing happens sooner than the time nu itself has taken
-        grown = float(self._nu.sum())
-        return min(max(1.0 / max(fastest, reach, _TINY), grown), self._curve.room / max(reach, _TINY))
 
     # ---- stepping ----
 
@@ -264,28 +184,22 @@ class FloatFlow:
         self._pending, self._before = None, self._reached
 
     def _state_at(self, moved: Vector, clock: float) -> State:
-        theta = self._design.adjoint(moved)
-        beta, weights, _ = self._curve(theta)
+        here = self._system.look(moved)
         length = clock - self._before
         if self._time is None:
-            size = float(np.linalg.norm(self._residual_at(moved, beta)))
-            accuracy = -2.0 * math.log(size) if size else math.inf
             passed = self._passed + length
             spent = math.log(passed) - self._log_constant if passed > 0.0 else -math.inf
             log_time = float(np.logaddexp(self._start_time, spent))
         else:
-            pull = self._pull_at(beta)
-            accuracy = pull.accuracy
-            log_time = self._time.after(length, self._point(pull, weights), self._inside())
-        return State(self._nu + moved, accuracy, log_time, beta)
+            log_time = self._time.after(length, self._system.point(here), self._inside())
+        return State(self._system.nu + moved, here.accuracy, log_time, here.beta)
 
     def advance_to(self, accuracy: float) -> State:
         """Integrate until ``-log loss`` is `accuracy`."""
         with np.errstate(all="ignore"):  # what is not finite is looked for
             failures = 0
-            while not self._seen_accuracy >= accuracy:
-                resolved = self._seen_slack < _FINE or self._seen_size < _FINE * self._size
-                if resolved or self._too_coarse() or self._equal >= _EQUAL or self._drifted():
+            while not self._seen.accuracy >= accuracy:
+                if self._resolved() or self._too_coarse() or self._equal >= _EQUAL or self._drifted():
                     self._anchor(self._moved, self._length)
                     continue
                 if self.steps >= self._max_steps:
@@ -305,9 +219,14 @@ class FloatFlow:
 
     def _tolerance(self) -> float:
         """Relative tolerance of nu at which margins as large as the accuracy are still told apart."""
-        if self._loss is None:
+        if self._system.squared:
             return self._rtol
-        return max(min(self._rtol, _TOLD_APART / max(self._seen_accuracy, 1.0)), _FINEST)
+        return max(min(self._rtol, _TOLD_APART / max(self._seen.accuracy, 1.0)), _FINEST)
+
+    def _resolved(self) -> bool:
+        """Whether what an anchor is for has become small: the slack of the dual, or the residual."""
+        shrunk = self._system.squared and np.linalg.norm(self._seen.velocity) < _FINE * self._size
+        return bool(self._seen.slack < _FINE or shrunk)
 
     def _too_coarse(self) -> bool:
         return self._tolerance() < 0.3 * self._taken_rtol
@@ -318,17 +237,21 @@ class FloatFlow:
         The tolerance is relative to the latter: after a plateau, from which nu comes with ``log(1/alpha)``, it
         would be too coarse by as much.
         """
-        plateau = self._loss is not None and math.isinf(self._curve.room)
+        plateau = not (self._system.squared or self._system.bounded)
         return plateau and self._reach * self._reached > _FAR and self._length < _BRIEF * self._reached
 
     def _watch(self) -> None:
         """Stop where thousands of steps have led nowhere: the integrator chases rounding errors."""
         if self.steps % _PATIENCE:
             return
-        gained = self._seen_accuracy - self._watched
-        if self.steps and gained < _CRAWL * max(1.0, abs(self._seen_accuracy)):
+        gained = self._seen.accuracy - self._watched
+        if self.steps and gained < _CRAWL * max(1.0, abs(self._seen.accuracy)):
             raise FlowStopped(Status.STALLED, "thousands of steps led nowhere" + _MORE_DIGITS)
-        self._watched = self._seen_accuracy
+        self._watched = self._seen.accuracy
+
+    @staticmethod
+    def _worse(accuracy: float, before: float) -> bool:
+        return accuracy < before - _NOISE * max(1.0, abs(before))
 
     def _step(self) -> str:
         """Take one step; what went wrong, if something did."""
@@ -339,27 +262,27 @@ class FloatFlow:
             message = solver.step()
         if solver.status == "finished":
             raise FlowStopped(Status.STALLED, "the flow came to rest before the accuracy asked for")
-        if solver.status == "failed" or not (np.isfinite(solver.y).all() and math.isfinite(self._seen_accuracy)):
+        if solver.status == "failed" or not (np.isfinite(solver.y).all() and math.isfinite(self._seen.accuracy)):
             return message or "the integrator failed"
         length = float(solver.t - self._reached)
-        if self._seen_slack < _ABRUPT * self._slack:
+        if self._seen.slack < _ABRUPT * self._slack:
             self._length = length
             return _AT_THE_END
-        if self._worse(self._seen_accuracy, self._best):
+        if self._worse(self._seen.accuracy, self._best):
             # what was seen is the last iterate, now and before, not the end of the step
-            accuracy = self._accuracy_at(solver.y)
-            if self._worse(accuracy, self._accuracy_at(self._moved)):
+            self._seen, before = self._system.look(solver.y), self._system.look(self._moved)
+            if self._worse(self._seen.accuracy, before.accuracy):
                 self._length = length
                 return "the loss grew, which it never does along gradient flow"
-            self._best = self._seen_accuracy = accuracy
-        self._best = max(self._best, self._seen_accuracy)
+            self._best = self._seen.accuracy
+        self._best = max(self._best, self._seen.accuracy)
         self._commit()
         self.steps += 1
         self._equal = self._equal + 1 if math.isclose(length, self._length, rel_tol=1e-6) else 0
         self._length = length
-        self._moved, self._reached, self._slack = solver.y.copy(), float(solver.t), self._seen_slack
+        self._moved, self._reached, self._slack = solver.y.copy(), float(solver.t), self._seen.slack
         if self._time is not None:
-            self._pending = length, self._point(self._pull, self._weights), self._inside()
+            self._pending = length, self._system.point(self._seen), self._inside()
         if self._on_step is not None and time.perf_counter() - self._called > _CALLBACK_SECONDS:
             self._called = time.perf_counter()
             self._on_step(self.state)
@@ -373,7 +296,7 @@ class FloatFlow:
         dense = self._solver.dense_output()
 
         def excess(clock: float) -> float:
-            return self._accuracy_at(dense(clock)) - accuracy
+            return self._system.look(dense(clock)).accuracy - accuracy
 
         # what was seen is the last iterate of the step, not its end: the mark may be just outside
         for _ in range(20):
@@ -381,31 +304,13 @@ class FloatFlow:
                 break
             high += 1e-3 * (high - low)
         clock = _root(excess, low, high, 4.0 * np.finfo(float).eps * max(abs(accuracy), 1e-3))
-        state = self._state_at(self._settled(dense, clock, accuracy), clock)
+        moved = dense(clock)
+        if not self._system.squared and accuracy * self._rtol > _SENSITIVE:
+            moved = self._system.settled(dense, clock, 0.01 * self._length, accuracy)
+        state = self._state_at(moved, clock)
         if not abs(state.accuracy - accuracy) <= _NOISE * max(1.0, abs(accuracy)):
             raise FlowStopped(Status.STALLED, "the accuracy asked for is not within the step" + _MORE_DIGITS)
         return state
-
-    def _settled(self, dense: Callable[[float], Vector], clock: float, accuracy: float) -> Vector:
-        """Displacement of nu within a step, with margins that go with its speed.
-
-        Shares are exponentials of margins: at a large accuracy nu, which is right to a relative tolerance, is not
-        right enough for them. But its speed is the shares, and right to that tolerance: the margins of active
-        samples follow from it.
-        """
-        moved = dense(clock)
-        if self._loss is None or accuracy * self._rtol < _SENSITIVE:
-            return moved
-        width = 0.01 * self._length
-        share = dense(clock + width) - dense(clock - width)
-        share = np.maximum(share, 0.0) / np.maximum(share, 0.0).sum()
-        active = np.flatnonzero(share > _ACTIVE)
-        goal = accuracy - math.log(share.size) - np.log(share[active])
-        beta, weights, _ = self._curve(self._design.adjoint(moved))
-        gram = self._design.gram(weights)[np.ix_(active, active)]
-        missing = goal - self._design.forward(beta)[active]
-        moved[active] += np.linalg.lstsq(gram, missing, rcond=None)[0]
-        return moved
 
 
 def _root(excess: Callable[[float], float], low: float, high: float, enough: float) -> float:
