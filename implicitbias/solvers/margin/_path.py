@@ -140,8 +140,8 @@ def max_margin_path(
         As for :func:`implicitbias.max_margin`.
     mus
         Values of mu in any order: floats, decimal strings or mpmath numbers; or None for a grid that starts where
-        the predictor is that of least l2 norm and goes on until its l1 norm is within 1e-3 of the least, or mu is
-        1e-26 of beta.
+        the predictor is that of least l2 norm and goes on until its l1 norm is within 1e-3 of the least and its
+        support vectors are those of the l1 max-margin predictor, or mu is 1e-26 of beta.
     D, w0
         Depth and shape of the initialization.
     tol, max_iterations, throw
@@ -270,19 +270,22 @@ class _Walk:
 
 
 def _adaptive(walk: _Walk, rich: L1) -> list[float]:
-    """Visit a grid from the kernel end down, until the l1 norm is nearly the least possible."""
+    """Visit a grid from the kernel end down, until the predictor is nearly that of least l1 norm."""
     from ._l1 import minimum_l1
 
     k = float(walk.prototype.homogeneity)
     exponent = walk.sweep.form.exponent * np.log(2.0)  # the units of the sweep
     top = walk.sweep.top * k + exponent
-    least = minimum_l1(walk.sweep.problem, rich).raise_for_status().value
+    end = minimum_l1(walk.sweep.problem, rich).raise_for_status()
+    samples = walk.sweep.form.samples
     step = np.log(10.0) / _PER_DECADE
     log_mu, visited = top + 2.0 * _PER_DECADE * step, []
     while True:
         result = walk.to(float(log_mu))
         visited.append(float(log_mu))
-        arrived = float(rich(result.beta)) <= (1.0 + _RICH_EXCESS) * least
+        near = float(rich(result.beta)) <= (1.0 + _RICH_EXCESS) * end.value
+        # a support vector may leave long after the norm has settled
+        arrived = near and np.array_equal(result.info["support"][samples], end.info["support"][samples])
         if not result.success or (log_mu < top and (arrived or top - log_mu > _RICH)):
             return visited
         log_mu -= step
