@@ -93,7 +93,7 @@ class Result:
     dual: Any = None
     value: Any = None
     seconds: float = 0.0
-    info: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def success(self) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-__all__ = ["EXPONENTIAL", "LOGISTIC", "LOSSES", "MarginLoss", "Pull"]
+__all__ = ["EXPONENTIAL", "LOGISTIC", "LOSSES", "MARGIN_LOSSES", "MarginLoss", "Pull"]
 
 _TAIL = 36.0
 """Margin from which on ``log log(1 + e^-m)`` is ``-m - e^-m/2`` to rounding."""
@@ -106,5 +106,7 @@ def _log_sum_exp(logs: Vector) -> float:
 
 EXPONENTIAL: MarginLoss = _Exponential()
 LOGISTIC: MarginLoss = _Logistic()
-LOSSES = ("squared", "exponential", "logistic")
+MARGIN_LOSSES = (EXPONENTIAL.name, LOGISTIC.name)
+"""Names of the losses of margins."""
+LOSSES = ("squared", *MARGIN_LOSSES)
 """Names of the losses a trajectory takes."""

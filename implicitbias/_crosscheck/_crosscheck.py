@@ -8,8 +8,9 @@ from typing import Any, Literal, overload
 from numpy.typing import ArrayLike
 
 from .._report import MinimumNorms, Report, TrajectoryReport
+from ..losses import LOSSES
 from ._end_points import TRAINERS, compare_end_points
-from ._trajectories import LOSSES, PATH_TRAINERS, compare_trajectories
+from ._trajectories import PATH_TRAINERS, compare_trajectories
 
 __all__ = ["crosscheck"]
 
@@ -122,8 +123,8 @@ def crosscheck(
     (:meth:`implicitbias.Q.from_weights`, :meth:`implicitbias.Q.from_product`). Moroshko et al. (2020), Section 5,
     for normalized gradient descent at the accuracies of classification.
     """
-    if loss not in ("squared", *LOSSES):
-        raise ValueError(f"loss must be one of squared, {', '.join(LOSSES)}, got {loss!r}")
+    if loss not in LOSSES:
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
     trainers = TRAINERS if loss == "squared" else PATH_TRAINERS
     if trainer not in trainers:
         raise ValueError(f"trainer must be one of {', '.join(trainers)} with loss {loss!r}, got {trainer!r}")

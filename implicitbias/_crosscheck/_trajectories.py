@@ -18,9 +18,8 @@ from ._devices import on_device
 from ._minimum import minimum_norms
 from ._options import check_options
 
-__all__ = ["LOSSES", "PATH_TRAINERS", "compare_trajectories"]
+__all__ = ["PATH_TRAINERS", "compare_trajectories"]
 
-LOSSES = ("exponential", "logistic")
 PATH_TRAINERS = ("flow", "normalized")
 _ACCURACY = 1e3  # to train to where the caller names none
 _MARKS = 12

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ..losses import LOSSES
 from ._input import (
     FAILURE,
     INTERRUPTED,
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
     from .._sweep import Sweep
     from ..data import Dataset
 
-__all__ = ["LOSSES", "add_crosscheck"]
+__all__ = ["add_crosscheck"]
 
-LOSSES: Final = ("squared", "exponential", "logistic")
 _ALPHAS: Final = ("3", "1", "0.3", "0.1", "0.05", "0.02")
 _PATH_ALPHAS: Final = ("10", "1", "0.1")
 _DEPTHS: Final = ("2", "3")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ._crosscheck import LOSSES
+from ..losses import LOSSES
 from ._input import (
     FAILURE,
     INTERRUPTED,

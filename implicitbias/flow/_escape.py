@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class SaddleEscape:
     log10_time: float
     predicted: float
     coordinate: int
-    trajectory: Trajectory
+    trajectory: Trajectory = field(repr=False)
 
 
 def saddle_escape(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..losses import LOSSES
 from ..problems import Interpolation, Margins
 from ..regularizer import Q
 from ._marks import Marks, as_accuracy
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["gradient_flow"]
 
-_LOSSES = ("squared", "exponential", "logistic")
+_MOST_DIGITS = 100_000
 
 
 def gradient_flow(
@@ -117,8 +118,8 @@ def gradient_flow(
     digits; with `digits` there is no limit.
     """
     started = time.perf_counter()
-    if loss not in _LOSSES:
-        raise ValueError(f"loss must be one of {', '.join(_LOSSES)}, got {loss!r}")
+    if loss not in LOSSES:
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
     _check_options(digits, rtol, max_steps)
     problem = Interpolation(X, y) if loss == "squared" else Margins(X, y)
     reg = Q(alpha, D, w0)
@@ -163,8 +164,9 @@ def gradient_flow(
 
 
 def _check_options(digits: Any, rtol: Any, max_steps: Any) -> None:
-    if digits is not None and (not isinstance(digits, numbers.Integral) or isinstance(digits, bool) or digits < 1):
-        raise ValueError(f"digits must be a positive integer or None, got {digits!r}")
+    whole = isinstance(digits, numbers.Integral) and not isinstance(digits, bool)
+    if digits is not None and not (whole and 1 <= digits <= _MOST_DIGITS):
+        raise ValueError(f"digits must be a positive integer, at most {_MOST_DIGITS}, or None, got {digits!r}")
     if not isinstance(rtol, numbers.Real) or isinstance(rtol, bool) or not 1e-13 <= float(rtol) <= 1e-3:
         raise ValueError(f"rtol must be a number from 1e-13 to 1e-3, got {rtol!r}")
     if not isinstance(max_steps, numbers.Integral) or max_steps < 1:
@@ -172,7 +174,9 @@ def _check_options(digits: Any, rtol: Any, max_steps: Any) -> None:
 
 
 def _check_same(before: Trajectory, problem: Any, reg: Q, loss: str, digits: int | None) -> None:
-    """Raise `ValueError` unless a trajectory is one of this problem."""
+    """Raise `TypeError` or `ValueError` unless it is a trajectory of this problem."""
+    if not isinstance(before, Trajectory):
+        raise TypeError(f"resume must be a Trajectory, got {type(before).__name__}; Trajectory.load reads a file")
     different = [
         name
         for name, same in (

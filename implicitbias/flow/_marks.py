@@ -92,9 +92,14 @@ class Marks:
         if end is None:
             end = max(given) if given else _default_end(reg, loss, initial)
         if not end > initial:
+            name, seen = (
+                ("until_loss", until_loss) if until_loss is not None else ("until_accuracy", until_accuracy)
+            )
+            if until_loss is None and until_accuracy is None:
+                name, seen = "save_at", end
             raise ValueError(
-                f"the loss to stop at must be below the loss at the start: that has the accuracy -log loss = "
-                f"{float(initial):.6g}, asked for is {float(end):.6g}"
+                f"{name} must be below the loss at the start, which is {math.exp(-float(initial)):.6g} (an accuracy "
+                f"-log loss of {float(initial):.6g}); got {seen}, an accuracy of {float(end):.6g}"
             )
         if resume is not None and not end > start:
             raise ValueError(

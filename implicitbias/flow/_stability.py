@@ -99,8 +99,9 @@ def stability(
     along the trajectory, and not a fixed one: the multipliers of support vectors grow along ``p_n``, which is of
     order one for them and ``e^{-(rho - 1) gamma}`` for the others.
     """
-    if trajectory.loss == "squared":
-        raise ValueError("trajectory must be one of the exponential or logistic loss, got one of the squared loss")
+    if getattr(trajectory, "loss", None) not in {"exponential", "logistic"}:
+        got = f"one of the {trajectory.loss} loss" if hasattr(trajectory, "loss") else repr(trajectory)
+        raise ValueError(f"trajectory must be one of the exponential or logistic loss, got {got}")
     if not 1.0 < rho0 < math.inf:
         raise ValueError(f"rho0 must be a number above 1, got {rho0}")
     if not 0.0 < share < 1.0:
@@ -192,8 +193,9 @@ def parameter_kkt(trajectory: Trajectory) -> ParameterKKT:
     Lyu and Li (2020), Theorem 4.4 (with approximate KKT points), which Moroshko et al. (2020) quote as Theorem 2.
     Both residuals are free of units.
     """
-    if trajectory.loss == "squared":
-        raise ValueError("trajectory must be one of the exponential or logistic loss, got one of the squared loss")
+    if getattr(trajectory, "loss", None) not in {"exponential", "logistic"}:
+        got = f"one of the {trajectory.loss} loss" if hasattr(trajectory, "loss") else repr(trajectory)
+        raise ValueError(f"trajectory must be one of the exponential or logistic loss, got {got}")
     found = [
         weights_kkt(plus, minus, trajectory.signed, trajectory.D, share, margin)
         for plus, minus, share, margin in zip(

@@ -74,6 +74,14 @@ class Trajectory:
     def __len__(self) -> int:
         return len(self.accuracy)
 
+    def __repr__(self) -> str:
+        span = f"accuracy {float(self.accuracy[0]):.6g} to {float(self.accuracy[-1]):.6g}" if len(self) else "empty"
+        digits = "" if self.digits is None else f", {self.digits} digits"
+        return (
+            f"<Trajectory: {self.loss} loss, D = {self.D}, log(alpha) = {self.log_alpha:.6g}, {len(self)} states, "
+            f"{span}{digits}, {self.status.name}>"
+        )
+
     @property
     def success(self) -> bool:
         """Whether the accuracy asked for was reached."""
@@ -126,6 +134,11 @@ class Trajectory:
             return float(self.D) * self.log_alpha - np.log(self.accuracy.astype(np.float64))
 
     # ---- the network and its predictor ----
+
+    @property
+    def w(self) -> NDArray[Any]:
+        """Another name of `beta`: the predictor as Moroshko et al. write it."""
+        return self.beta
 
     @property
     def w_plus(self) -> NDArray[Any]:

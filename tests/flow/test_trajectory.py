@@ -236,6 +236,14 @@ def test_a_bar_is_shown(capsys):
     assert "gradient flow" in capsys.readouterr().out
 
 
+def test_a_line_says_what_it_is():
+    path = ib.gradient_flow(THREE, LABELS, 1.0, 3, "exponential", until_accuracy=5.0, save_at=4)
+    assert repr(path) == (
+        "<Trajectory: exponential loss, D = 3, log(alpha) = 0, 4 states, accuracy 0.01 to 5, CONVERGED>"
+    )
+    assert path.w is path.beta
+
+
 def test_default_ends():
     X, y = regression()
     assert ib.gradient_flow(X, y, 1.0).accuracy[-1] == pytest.approx(-math.log(1e-16 * y @ y), rel=1e-12)
@@ -256,21 +264,23 @@ TWO = {"X": THREE, "y": LABELS, "alpha": 1.0, "loss": "exponential", "until_accu
         ({"y": [1.0, 2.0, -1.0]}, ValueError, "2.0"),
         ({"y": [1.0, 1.0, 1.0]}, ValueError, "class"),
         ({"X": THREE * [[1.0], [0.0], [1.0]]}, ValueError, r"row 1"),
-        ({"until_accuracy": None, "until_loss": 3.0}, ValueError, "below the loss at the start"),
+        ({"until_accuracy": None, "until_loss": 3.0}, ValueError, r"until_loss must be below .* is 1 .*; got 3.0"),
         (
             {"until_accuracy": None, "until_loss": 0.0},
             ValueError,
             "until_loss must be positive and finite, got 0.0",
         ),
         ({"until_accuracy": None, "until_loss": "small"}, TypeError, "until_loss must be a number"),
-        ({"until_accuracy": -1.0}, ValueError, "below the loss at the start"),
+        ({"until_accuracy": -1.0}, ValueError, "until_accuracy must be below the loss at the start"),
         ({"until_accuracy": math.inf}, ValueError, "until_accuracy must be finite"),
         ({"until_loss": 1e-3}, ValueError, "exclude each other"),
         ({"save_at": [20.0]}, ValueError, "save_at must lie beyond"),
         ({"save_at": 0}, ValueError, "save_at must be a positive number"),
         ({"save_at": "10"}, TypeError, "save_at must be a sequence"),
-        ({"digits": 0}, ValueError, "digits must be a positive integer or None, got 0"),
-        ({"digits": 2.5}, ValueError, "digits must be a positive integer or None, got 2.5"),
+        ({"digits": 0}, ValueError, "digits must be a positive integer, at most 100000, or None, got 0"),
+        ({"digits": 2.5}, ValueError, "digits must be a positive integer, at most 100000, or None, got 2.5"),
+        ({"digits": 10**9}, ValueError, "at most 100000"),
+        ({"resume": "run.npz"}, TypeError, "resume must be a Trajectory, got str"),
         ({"rtol": 1e-20}, ValueError, "rtol must be a number from 1e-13 to 1e-3"),
         ({"max_steps": 0}, ValueError, "max_steps must be a positive integer, got 0"),
         ({"w0": [1.0, 1.0]}, ValueError, "w0 must have one entry per column of X: X has 3, w0 2"),

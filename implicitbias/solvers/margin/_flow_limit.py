@@ -147,7 +147,10 @@ def flow_limit(
     beta_i^2 / w0_i^{2(D-1)}``), without any condition.
     """
     problem = Margins(X, y)
-    grid = np.atleast_1d(np.asarray(mus, dtype=np.float64))
+    try:
+        grid = np.atleast_1d(np.asarray(mus, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise TypeError(f"mus must be positive finite numbers of shape (k,), got {mus!r}") from None
     if grid.ndim != 1 or grid.size == 0 or not (np.isfinite(grid) & (grid > 0.0)).all():
         raise ValueError(f"mus must be positive finite numbers of shape (k,), got {mus!r}")
     N, d = problem.shape

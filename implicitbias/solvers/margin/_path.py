@@ -84,6 +84,13 @@ class MarginPath:
     problem: Margins = field(repr=False)
     limits: tuple[L1, L2] = field(repr=False)
 
+    def __repr__(self) -> str:
+        ended = "converged" if self.success else f"{sum(not s.success for s in self.status)} not converged"
+        return (
+            f"<MarginPath: {len(self)} values of mu, exp({self.log_mu.max():.6g}) to exp({self.log_mu.min():.6g}), "
+            f"{len(self.kinks)} kinks, {ended}>"
+        )
+
     @property
     def success(self) -> bool:
         """Whether every point reached the tolerance."""
