@@ -250,8 +250,8 @@ def test_progress_is_shown_on_terminals_only():
         (["--loss-until", "1e-9", "--accuracy-until", "1"], "not allowed with argument"),
         (["--loss-until", "-1"], "argument --loss-until: a positive decimal number expected, got '-1'"),
         (["--loss-until", "0"], "argument --loss-until: a positive decimal number expected, got '0'"),
-        (["--loss-until", "2"], "the loss to stop at must be below the loss at the start"),
-        (["--accuracy-until", "-1"], "the loss to stop at must be below the loss at the start"),
+        (["--loss-until", "2"], "must ask for a loss below that at the start"),
+        (["--accuracy-until", "-1"], "must ask for a loss below that at the start"),
         (["--accuracy-until", "x"], "argument --accuracy-until: a decimal number expected, got 'x'"),
         (
             ["--accuracy-until", "9", "--alpha", "0"],

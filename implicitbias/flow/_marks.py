@@ -92,14 +92,11 @@ class Marks:
         if end is None:
             end = max(given) if given else _default_end(reg, loss, initial)
         if not end > initial:
-            name, seen = (
-                ("until_loss", until_loss) if until_loss is not None else ("until_accuracy", until_accuracy)
-            )
-            if until_loss is None and until_accuracy is None:
-                name, seen = "save_at", end
+            asked = {"until_loss": until_loss, "until_accuracy": until_accuracy, "save_at": end}
+            name, seen = next((name, value) for name, value in asked.items() if value is not None)
             raise ValueError(
-                f"{name} must be below the loss at the start, which is {math.exp(-float(initial)):.6g} (an accuracy "
-                f"-log loss of {float(initial):.6g}); got {seen}, an accuracy of {float(end):.6g}"
+                f"{name} must ask for a loss below that at the start, which is {math.exp(-float(initial)):.6g}, an "
+                f"accuracy of {float(initial):.6g}; got {seen}, an accuracy of {float(end):.6g}"
             )
         if resume is not None and not end > start:
             raise ValueError(
