@@ -99,7 +99,9 @@ def gradient_flow(
     Returns
     -------
     Trajectory
-        The states saved, and what follows from them.
+        The states saved, and what follows from them. Its `info` holds error monitors: ``dual_residual``, how far
+        the last state is off the curve on which the weights conserve ``w_+ w_-`` (D = 2) or ``w_+^{2-D} +
+        w_-^{2-D}``; with `digits` ``conserved``, ``accuracy_drift`` and ``error_estimate``.
 
     Raises
     ------
@@ -148,6 +150,8 @@ def gradient_flow(
     if run.message and run.message != run.status.value:
         info["message"] = run.message
     found = _gather(problem, reg, loss, digits, run.states, resume)
+    if digits is None and len(found["beta"]):
+        info["dual_residual"] = _dual_residual(problem, reg, loss, found["beta"][-1], found["dual"][-1])
     trajectory = Trajectory(
         X=problem.X,
         y=problem.y,
@@ -229,6 +233,14 @@ def _gather(
     if resume is None:
         return found
     return {name: np.concatenate([getattr(resume, name), values]) for name, values in found.items()}
+
+
+def _dual_residual(problem: Any, reg: Q, loss: str, beta: Any, dual: Any) -> float:
+    """``||grad Q(beta) - sum nu_n y_n x_n|| / ||grad Q(beta)||``: 0 where the weights conserve what they must."""
+    gradient = np.asarray(reg.grad(beta))
+    theta = problem.X.T @ (dual if loss == "squared" else problem.y * dual)
+    size = float(np.linalg.norm(gradient))
+    return float(np.linalg.norm(gradient - theta)) / size if size else 0.0
 
 
 def _reporter(stack: ExitStack, progress: Any, marks: Marks) -> Callable[[State], None] | None:

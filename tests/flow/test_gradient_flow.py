@@ -139,6 +139,7 @@ def test_the_state_satisfies_its_equations():
         found = ib.gradient_flow(X, y, alpha, D, "exponential", until_accuracy=1e4, save_at=6)
         gradients = np.array([ib.Q(alpha, D).grad(beta) for beta in found.beta])
         np.testing.assert_allclose(gradients, found.dual @ (y[:, None] * X), rtol=1e-10, atol=1e-12)
+        assert found.info["dual_residual"] < 1e-12
         assert np.all(found.dual >= 0.0)
         assert np.all(np.diff(found.dual, axis=0) >= 0.0)
         with mpmath.workdps(40):
