@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._result import ConvergenceError, Result, Status
+from .._result import Result
 from ..problems import Interpolation
 from ..regularizer import L1, L2, Q
 from . import _norms
 from ._dual_newton import Sweep
 from ._options import check_lengths, check_options
+from ._solution_path import PER_DECADE, RICH, RICH_EXCESS, SolutionPath, stacked
 from ._standard_form import StandardForm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -26,16 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["InterpolationPath", "interpolation_path", "limits"]
 
-_PER_DECADE = 4
-"""Points per decade of alpha^D where the grid is chosen here."""
-_RICH_EXCESS = 1e-3
-"""Excess l1 norm at which the grid ends."""
-_RICH = 60.0
-"""Logarithm of beta / alpha^D at which it ends at the latest."""
 
-
-@dataclass(frozen=True, eq=False)
-class InterpolationPath:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class InterpolationPath(SolutionPath):
     """End points of training at several scales of initialization, in the order they were asked for.
 
     Attributes
@@ -62,23 +56,10 @@ class InterpolationPath:
 
     alphas: tuple[Any, ...]
     log_alpha: Vector
-    beta: NDArray[np.float64]
-    dual: NDArray[np.float64]
-    value: Vector
-    status: tuple[Status, ...]
-    residuals: Mapping[str, Vector]
-    iterations: int
-    seconds: float
-    problem: Interpolation = field(repr=False)
-    limits: tuple[L1, L2] = field(repr=False)
 
-    @property
-    def success(self) -> bool:
-        """Whether every point reached the tolerance."""
-        return all(status.success for status in self.status)
-
-    def __len__(self) -> int:
-        return len(self.log_alpha)
+    def _summary(self) -> str:
+        span = f"exp({self.log_alpha.max():.6g}) to exp({self.log_alpha.min():.6g})"
+        return f"{len(self)} values of alpha from {span}"
 
     @functools.cached_property
     def l1_excess(self) -> Vector:
@@ -94,11 +75,6 @@ class InterpolationPath:
         form = StandardForm(self.problem)
         least = _norms.minimum_l2(form.problem, self.limits[1], tol=1e-9).raise_for_status()
         return self._excess(self.limits[1], form.original(least, self.limits[1]).value)
-
-    def _excess(self, norm: L1 | L2, least: float | None) -> Vector:
-        if not least:
-            return np.zeros(len(self))
-        return np.array([float(norm(beta)) for beta in self.beta]) / least - 1.0
 
 
 def interpolation_path(
@@ -180,24 +156,13 @@ def interpolation_path(
     path = InterpolationPath(
         alphas=given,
         log_alpha=np.array([log_alpha for log_alpha, _ in results]),
-        beta=np.stack([result.beta for _, result in results]),
-        dual=np.stack([result.dual for _, result in results]),
-        value=np.array([result.value for _, result in results]),
-        status=tuple(result.status for _, result in results),
-        residuals={name: np.array([r.residuals[name] for _, r in results]) for name in results[0][1].residuals},
+        **stacked([result for _, result in results]),
         iterations=sweep.counter.used,
         seconds=time.perf_counter() - started,
         problem=problem,
         limits=(rich, kernel),
     )
-    if throw and not path.success:
-        failed = [i for i, status in enumerate(path.status) if not status.success]
-        raise ConvergenceError(
-            f"{len(failed)} of {len(path)} points did not reach the tolerance, the first at alpha = "
-            f"{given[failed[0]]}: {path.status[failed[0]].value}",
-            path,  # type: ignore[arg-type]  # what was reached, in the shape it was asked for
-        )
-    return path
+    return path._raise_for_status("alpha", given) if throw else path
 
 
 def limits(reg: Q) -> tuple[L1, L2]:
@@ -211,17 +176,17 @@ def limits(reg: Q) -> tuple[L1, L2]:
 def _adaptive(sweep: Sweep, form: StandardForm, prototype: Q, rich: L1) -> list[tuple[float, Result]]:
     """End points from the kernel end down, until the l1 norm is nearly the least possible."""
     k = float(prototype.homogeneity)
-    step = np.log(10.0) / (_PER_DECADE * k)
+    step = np.log(10.0) / (PER_DECADE * k)
     kernel = sweep.top.log_alpha
     if kernel == -np.inf:  # y = 0: every scale ends where it starts
         return [(0.0, sweep.visit(prototype.at_log_alpha(0.0), polish=False))]
     least = _norms.minimum_l1(form.problem, rich, tol=1e-9).value
-    log_alpha = kernel + 2.0 * _PER_DECADE * step
+    log_alpha = kernel + 2.0 * PER_DECADE * step
     results: list[tuple[float, Result]] = []
     while True:
         result = sweep.visit(prototype.at_log_alpha(log_alpha), polish=False)
         results.append((log_alpha, result))
-        arrived = float(rich(result.beta)) <= (1.0 + _RICH_EXCESS) * least
-        if not result.success or (log_alpha < kernel and (arrived or (kernel - log_alpha) * k > _RICH)):
+        arrived = float(rich(result.beta)) <= (1.0 + RICH_EXCESS) * least
+        if not result.success or (log_alpha < kernel and (arrived or (kernel - log_alpha) * k > RICH)):
             return results
         log_alpha -= step

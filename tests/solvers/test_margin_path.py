@@ -195,3 +195,17 @@ def test_bad_arguments(arguments, error, text):
     X, y = generic()
     with pytest.raises(error, match=text):
         max_margin_path(**{"X": X, "y": y, **arguments})
+
+
+def test_a_line_says_what_it_is():
+    path = max_margin_path([[1.0, 2.0], [-1.0, 0.5]], [1, -1], [1.0, 0.1])
+    assert repr(path) == "<MarginPath: 2 values of mu from exp(0) to exp(-2.30259), 0 kinks, converged>"
+
+
+def test_default_grid_goes_on_to_the_support_vectors_of_the_l1_end():
+    """The l1 norm is within 1e-3 of the least from mu = 1e-12 on, but a support vector leaves at 2e-23."""
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((12, 30)), np.where(np.arange(12) % 2, 1, -1)
+    path = max_margin_path(X, y)
+    assert [(kink.sample, kink.kind) for kink in path.kinks] == [(1, "leaves")]
+    assert -52.2 < path.kinks[0].log_mu < -52.0

@@ -140,3 +140,8 @@ def test_bad_arguments(arguments, error, text):
     X, y = planted()
     with pytest.raises(error, match=text):
         ib.interpolation_path(X, y, **arguments)
+
+
+def test_a_line_says_what_it_is():
+    path = ib.interpolation_path([[1.0, 2.0]], [1.0], [1.0, 0.1])
+    assert repr(path) == "<InterpolationPath: 2 values of alpha from exp(0) to exp(-2.30259), converged>"

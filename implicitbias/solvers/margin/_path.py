@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..._result import ConvergenceError, Result, Status
+from ..._result import Result
 from ...problems import Margins
-from ...regularizer import L1, L2, Q
+from ...regularizer import L1, Q
 from ...regularizer._scale import Scale, working_context
 from .._options import check_lengths, check_margin_options
 from .._path import limits
+from .._solution_path import PER_DECADE, RICH, RICH_EXCESS, SolutionPath, stacked
 from ._kinks import Kink, find_kinks
 from ._sweep import MarginSweep, minimum_l2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -30,18 +31,12 @@ if TYPE_CHECKING:
 
 __all__ = ["MarginPath", "max_margin_path"]
 
-_PER_DECADE = 4
-"""Points per decade of mu where the grid is chosen here."""
-_RICH_EXCESS = 1e-3
-"""Excess l1 norm at which the grid ends."""
 _NARROW = 1e-11
 """Width of the bracket of a kink, relative to the larger of ``log mu`` and 1."""
-_RICH = 60.0
-"""Logarithm of beta / mu at which it ends at the latest."""
 
 
-@dataclass(frozen=True, eq=False)
-class MarginPath:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class MarginPath(SolutionPath):
     """Max-margin predictors at several mu, in the order they were asked for.
 
     Attributes
@@ -72,32 +67,12 @@ class MarginPath:
 
     mus: tuple[Any, ...]
     log_mu: Vector
-    beta: NDArray[np.float64]
-    dual: NDArray[np.float64]
     support: NDArray[np.bool_]
-    value: Vector
-    status: tuple[Status, ...]
-    residuals: Mapping[str, Vector]
     kinks: tuple[Kink, ...]
-    iterations: int
-    seconds: float
-    problem: Margins = field(repr=False)
-    limits: tuple[L1, L2] = field(repr=False)
 
-    def __repr__(self) -> str:
-        ended = "converged" if self.success else f"{sum(not s.success for s in self.status)} not converged"
-        return (
-            f"<MarginPath: {len(self)} values of mu, exp({self.log_mu.max():.6g}) to exp({self.log_mu.min():.6g}), "
-            f"{len(self.kinks)} kinks, {ended}>"
-        )
-
-    @property
-    def success(self) -> bool:
-        """Whether every point reached the tolerance."""
-        return all(status.success for status in self.status)
-
-    def __len__(self) -> int:
-        return len(self.log_mu)
+    def _summary(self) -> str:
+        span = f"exp({self.log_mu.max():.6g}) to exp({self.log_mu.min():.6g})"
+        return f"{len(self)} values of mu from {span}, {len(self.kinks)} kinks"
 
     @property
     def direction(self) -> NDArray[np.float64]:
@@ -118,9 +93,6 @@ class MarginPath:
         """``||beta||_2^2`` over the least with these margins, less 1, ``(k,)``; weighted as the kernel limit is."""
         least = minimum_l2(self.problem, self.limits[1], tol=1e-9, max_iterations=2000).raise_for_status()
         return self._excess(self.limits[1], least.value)
-
-    def _excess(self, norm: L1 | L2, least: float) -> Vector:
-        return np.array([float(norm(beta)) for beta in self.beta]) / least - 1.0
 
 
 def max_margin_path(
@@ -195,26 +167,15 @@ def max_margin_path(
     path = MarginPath(
         mus=given,
         log_mu=np.array([float(v) for v in log_mu]),
-        beta=np.stack([r.beta for r in results]),
-        dual=np.stack([r.dual for r in results]),
+        **stacked(results),
         support=np.stack([r.info["support"] for r in results]),
-        value=np.array([r.value for r in results]),
-        status=tuple(r.status for r in results),
-        residuals={name: np.array([r.residuals[name] for r in results]) for name in results[0].residuals},
         kinks=tuple(walk.kinks),
         iterations=sweep.counter.used,
         seconds=time.perf_counter() - started,
         problem=problem,
         limits=(rich, kernel),
     )
-    if throw and not path.success:
-        failed = [i for i, status in enumerate(path.status) if not status.success]
-        raise ConvergenceError(
-            f"{len(failed)} of {len(path)} points did not reach the tolerance, the first at mu = "
-            f"{given[failed[0]]}: {path.status[failed[0]].value}",
-            path,  # type: ignore[arg-type]  # what was reached, in the shape it was asked for
-        )
-    return path
+    return path._raise_for_status("mu", given) if throw else path
 
 
 class _Walk:
@@ -285,15 +246,15 @@ def _adaptive(walk: _Walk, rich: L1) -> list[float]:
     top = walk.sweep.top * k + exponent
     end = minimum_l1(walk.sweep.problem, rich).raise_for_status()
     samples = walk.sweep.form.samples
-    step = np.log(10.0) / _PER_DECADE
-    log_mu, visited = top + 2.0 * _PER_DECADE * step, []
+    step = np.log(10.0) / PER_DECADE
+    log_mu, visited = top + 2.0 * PER_DECADE * step, []
     while True:
         result = walk.to(float(log_mu))
         visited.append(float(log_mu))
-        near = float(rich(result.beta)) <= (1.0 + _RICH_EXCESS) * end.value
+        near = float(rich(result.beta)) <= (1.0 + RICH_EXCESS) * end.value
         # a support vector may leave long after the norm has settled
         arrived = near and np.array_equal(result.info["support"][samples], end.info["support"][samples])
-        if not result.success or (log_mu < top and (arrived or top - log_mu > _RICH)):
+        if not result.success or (log_mu < top and (arrived or top - log_mu > RICH)):
             return visited
         log_mu -= step
 
