@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ._report import new_figure
 from ._result import ImplicitBiasError
 from ._sweep import fitted, plain_table
+from .flow._progress import progress_bar as flow_bar
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,21 +52,7 @@ def progress_bar(start: float, end: float, notes: Console) -> Iterator[Callable[
     if not notes.is_terminal:
         yield None
         return
-    with Progress(
-        TextColumn("gradient flow"),
-        BarColumn(),
-        TextColumn("{task.fields[now]}"),
-        TimeElapsedColumn(),
-        console=notes,
-        transient=True,
-    ) as progress:
-        task = progress.add_task("", total=math.log1p(end - start), now="")
-
-        def follow(state: Any) -> None:
-            accuracy = float(state.accuracy)
-            done = math.log1p(min(max(accuracy - start, 0.0), end - start))
-            progress.update(task, completed=done, now=f"accuracy {accuracy:.6g} of {end:.6g}")
-
+    with flow_bar(start, end, notes) as follow:
         yield follow
 
 

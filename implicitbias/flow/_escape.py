@@ -12,6 +12,7 @@ from ..problems import Interpolation, Margins
 from ..regularizer import Q
 from ._clock import log_rate
 from ._gradient_flow import gradient_flow
+from ._marks import initial_accuracy
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -85,11 +86,11 @@ def saddle_escape(
     reg = Q(alpha, D, w0)
     squared = loss == "squared"
     problem: Any = Interpolation(X, y) if squared else Margins(X, y)
+    start = initial_accuracy(problem, loss)
     if squared:
-        pull, start = np.abs(problem.X.T @ problem.y), -2.0 * math.log(np.linalg.norm(problem.y))
+        pull = np.abs(problem.X.T @ problem.y)
     else:
         pull = np.abs(problem.signed.mean(axis=0)) * (1.0 if loss == "exponential" else 0.5)
-        start = 0.0 if loss == "exponential" else -math.log(math.log(2.0))
     depth = float(reg.D)
     shape = np.ones(problem.shape[1]) if reg.w0 is None else reg.w0
     log_a = reg.log_alpha + np.log(shape)

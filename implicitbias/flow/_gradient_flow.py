@@ -14,7 +14,9 @@ import numpy as np
 from ..losses import LOSSES
 from ..problems import Interpolation, Margins
 from ..regularizer import Q
+from ..solvers._options import check_lengths
 from ._marks import Marks, as_accuracy
+from ._progress import progress_bar
 from ._rounded import exact_predictor
 from ._run import Run
 from ._separable import require_separable
@@ -127,8 +129,7 @@ def gradient_flow(
     reg = Q(alpha, D, w0)
     if reg.alpha_tensor is not None or reg._scale.symbol is not None:
         raise TypeError("alpha must be a number, a string or an mpmath number for a trajectory")
-    if reg.w0 is not None and len(reg.w0) != problem.shape[1]:
-        raise ValueError(f"w0 must have one entry per column of X: X has {problem.shape[1]}, w0 {len(reg.w0)}")
+    check_lengths(problem, reg)
     if resume is not None:
         _check_same(resume, problem, reg, loss, digits)
     marks = Marks.of(problem, reg, loss, until_loss, until_accuracy, save_at, digits, resume)
@@ -250,15 +251,5 @@ def _reporter(stack: ExitStack, progress: Any, marks: Marks) -> Callable[[State]
     if callable(progress):
         function: Callable[[State], None] = progress
         return function
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn
-
-    bar = stack.enter_context(
-        Progress(*Progress.get_default_columns()[:3], TextColumn("{task.fields[now]}"), TimeElapsedColumn())
-    )
-    task = bar.add_task("gradient flow", total=1.0, now="")
-
-    def show(state: State) -> None:
-        log10_loss = -float(state.accuracy) / math.log(10.0)
-        bar.update(task, completed=marks.share_done(float(state.accuracy)), now=f"loss 1e{log10_loss:.6g}")
-
-    return show
+    bar: Callable[[State], None] = stack.enter_context(progress_bar(float(marks.start), float(marks.end)))
+    return bar

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..regularizer import Q
     from ._trajectory import Trajectory
 
-__all__ = ["Marks", "as_accuracy"]
+__all__ = ["Marks", "as_accuracy", "initial_accuracy"]
 
 _POINTS = 100
 _FIRST = 1e-2
@@ -55,12 +55,6 @@ class Marks:
         """The accuracy to reach."""
         return self.values[-1]
 
-    def share_done(self, accuracy: float) -> float:
-        """How much of the way is behind, from 0 to 1, in the logarithm of what is gained."""
-        start, end = float(self.start), float(self.end)
-        gained = min(max(accuracy - start, 0.0), end - start)
-        return math.log1p(gained) / math.log1p(end - start)
-
     @classmethod
     def of(
         cls,
@@ -74,7 +68,7 @@ class Marks:
         resume: Trajectory | None,
     ) -> Self:
         """Marks from the arguments of :func:`implicitbias.gradient_flow`."""
-        initial = _initial_accuracy(problem, loss)
+        initial = initial_accuracy(problem, loss)
         start = initial if resume is None else resume.accuracy[-1]
         points = int(save_at) if isinstance(save_at, numbers.Integral) and not isinstance(save_at, bool) else None
         if points is not None and points < 1:
@@ -122,7 +116,8 @@ class Marks:
         return cls(start, (*values, end))
 
 
-def _initial_accuracy(problem: Any, loss: str) -> float:
+def initial_accuracy(problem: Any, loss: str) -> float:
+    """``-log loss`` of the predictor zero."""
     if loss == "squared":
         size = float(np.linalg.norm(problem.y))
         if size == 0.0:

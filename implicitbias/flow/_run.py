@@ -60,10 +60,10 @@ class Run:
         if stalled and is_small(self.problem.shape) and self._goes_on_forever():
             self.engine = self._rounded()
             self._through(marks)
-        last = self.engine.state
-        reached = self.states[-1].accuracy if self.states else marks.start
-        if self.status is not Status.CONVERGED and last.accuracy > reached:
-            self.states.append(last)
+        if self.status is not Status.CONVERGED:
+            last = self.engine.state
+            if last.accuracy > (self.states[-1].accuracy if self.states else marks.start):
+                self.states.append(last)
 
     def _goes_on_forever(self) -> bool:
         """Whether the loss falls to 0: more digits do not help a flow that comes to rest."""

@@ -287,7 +287,11 @@ TWO = {"X": THREE, "y": LABELS, "alpha": 1.0, "loss": "exponential", "until_accu
         ({"resume": "run.npz"}, TypeError, "resume must be a Trajectory, got str"),
         ({"rtol": 1e-20}, ValueError, "rtol must be a number from 1e-13 to 1e-3"),
         ({"max_steps": 0}, ValueError, "max_steps must be a positive integer, got 0"),
-        ({"w0": [1.0, 1.0]}, ValueError, "w0 must have one entry per column of X: X has 3, w0 2"),
+        (
+            {"w0": [1.0, 1.0]},
+            ValueError,
+            "w0 must have one entry per column of X: X has 3 columns, w0 has 2 entries",
+        ),
         ({"alpha": -1.0}, ValueError, "alpha must be"),
         ({"loss": "squared", "until_accuracy": 500.0}, ValueError, "give digits"),
         ({"loss": "squared", "y": [0.0, 0.0, 0.0]}, ValueError, "y must not be zero"),

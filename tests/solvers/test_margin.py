@@ -4,6 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.optimize import linprog
+from sklearn.svm import SVC
 
 import implicitbias as ib
 from implicitbias import InfeasibleError, Status
@@ -138,10 +139,9 @@ def test_least_l2_norm(weights):
 
 
 def test_against_a_support_vector_machine():
-    svm = pytest.importorskip("sklearn.svm")
     X, y = wide()
     # without an intercept: mirrored samples make it vanish
-    fitted = svm.SVC(kernel="linear", C=1e12, tol=1e-10).fit(np.vstack([X, -X]), np.append(y, -y))
+    fitted = SVC(kernel="linear", C=1e12, tol=1e-10).fit(np.vstack([X, -X]), np.append(y, -y))
     want = fitted.coef_[0]
     np.testing.assert_allclose(max_margin(X, y, ib.L2()).beta, want, atol=1e-6 * np.abs(want).max())
 

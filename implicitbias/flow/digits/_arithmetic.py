@@ -195,4 +195,4 @@ def arithmetic(name: str | None = None) -> Arithmetic:
     for kind in BACKENDS.values():
         with contextlib.suppress(ImportError):
             return kind()
-    raise AssertionError("mpmath is a dependency")  # pragma: no cover
+    raise AssertionError("mpmath is a dependency")  # pragma: no cover - always installed

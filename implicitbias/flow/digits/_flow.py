@@ -208,8 +208,11 @@ class DigitsFlow:
         """
         with self._scope():
             point = self._system.points([[self._number.number(_exact(v)) for v in state.nu]])[0]
-            values = (point.beta, point.margins, self._system.right_hand_side(point.margins))
-            return tuple([self._number.to_mpmath(v) for v in row] for row in values)  # type: ignore[return-value]
+            beta, margins, shares = (
+                [self._number.to_mpmath(v) for v in row]
+                for row in (point.beta, point.margins, self._system.right_hand_side(point.margins))
+            )
+            return beta, margins, shares
 
     def _handed_out(self, moment: Moment, checked: bool = True) -> State:
         out = self._number.to_mpmath
