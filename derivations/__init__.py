@@ -1,31 +1,34 @@
-"""The theorems derived by SymPy, each from its starting point; ``python -m derivations`` runs them all."""
+"""The statements of the papers, each with what proves or refutes it; ``implicitbias verify`` runs all of it."""
 
-from derivations import (
-    classification,
-    depth,
-    depth_limits,
-    explicit,
-    explicit_depth,
-    galois,
-    hypentropy,
-    radicals,
-    reference,
+from importlib import import_module
+
+from implicitbias.ledger import Claim
+
+__all__ = ["CLAIMS", "MODULES"]
+
+# in the order in which a reader meets the statements
+MODULES = (
+    "hypentropy",
+    "depth",
+    "depth_limits",
+    "reference",
+    "explicit",
+    "explicit_depth",
+    "radicals",
+    "galois",
+    "classification",
 )
-from derivations._derivation import Check, Derivation, Outcome, StepError
 
-__all__ = ["DERIVATIONS", "Check", "Derivation", "Outcome", "StepError"]
 
-DERIVATIONS = {
-    module.DERIVATION.name: module.DERIVATION
-    for module in (
-        hypentropy,
-        depth,
-        depth_limits,
-        reference,
-        explicit,
-        explicit_depth,
-        radicals,
-        galois,
-        classification,
-    )
-}
+def _collect() -> dict[str, Claim]:
+    claims: dict[str, Claim] = {}
+    for name in MODULES:
+        for claim in getattr(import_module(f".{name}", __name__), "CLAIMS", ()):
+            if claim.id in claims:
+                raise ValueError(f"two claims are called {claim.id}")
+            claims[claim.id] = claim
+    papers = ["woodworth", "smith", "moroshko", "new"]
+    return {name: claims[name] for name in sorted(claims, key=lambda name: papers.index(name.split(".")[0]))}
+
+
+CLAIMS = _collect()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sympy import Expr, Integer, Matrix, Rational, simplify, symbols
 
 if TYPE_CHECKING:
-    from derivations._derivation import Check
+    from implicitbias.ledger import Check
 
 __all__ = ["PRINTED_FACTOR", "Flow", "dual_constant", "gradient_flow", "velocity_constant"]
 

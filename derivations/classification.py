@@ -44,15 +44,16 @@ from sympy import (
     symbols,
 )
 
-from derivations import depth
-from derivations._derivation import Check, Derivation
+from implicitbias.ledger import Check
+
+from . import depth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Curve = Callable[[Expr, Expr], Expr]
 
-__all__ = ["DERIVATION", "MarginFlow", "bregman_step", "dual_speed", "example", "lemma3", "margin_flow", "tied"]
+__all__ = ["MarginFlow", "bregman_step", "derive", "dual_speed", "example", "lemma3", "margin_flow", "tied"]
 
 n, D = depth.n, depth.D
 SAMPLES = COORDINATES = 2
@@ -318,14 +319,3 @@ def derive(check: Check) -> str:
     check.equal((2 * sinh(x[0])).diff(x[0]), 2 * cosh(x[0]), "W = 2 cosh(theta) at D = 2, alpha = 1")
     example(check, Matrix([[4, 2, 1], [1, 0, 2], [0, -2, 2]]))
     return "nu' = c L softmax(-m); L <= 1/(1 + 2 D^2 alpha^(2D-2) gamma_2^2 t); Q_mu at gamma~ = alpha^D/mu"
-
-
-DERIVATION = Derivation(
-    name="classification",
-    statement=(
-        "Exponential-loss flow raises every multiplier by its softmax share; its loss obeys Lemma 3; at accuracy "
-        "alpha^D/mu it is next to Q_mu unless a multiplier would have to fall."
-    ),
-    source="Moroshko et al. (2020), Lemma 3, Theorem 6, (6); regularizer of Woodworth et al. (2020), Theorem 3",
-    derive=derive,
-)

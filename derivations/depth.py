@@ -35,10 +35,11 @@ from sympy import (
     tanh,
 )
 
-from derivations._derivation import Check, Derivation
-from derivations._flow import PRINTED_FACTOR, Flow, dual_constant, gradient_flow, velocity_constant
+from implicitbias.ledger import Check
 
-__all__ = ["DERIVATION", "D", "curve", "curve_integral", "dual_of_weights", "n", "p", "shape", "solve_flow"]
+from ._flow import PRINTED_FACTOR, Flow, dual_constant, gradient_flow, velocity_constant
+
+__all__ = ["D", "curve", "curve_integral", "derive", "dual_of_weights", "n", "p", "shape", "solve_flow"]
 
 # D = n + 2 with n > 0: SymPy then knows the sign of D - 2 and treats every exponent as real.
 n = symbols("n", positive=True)
@@ -182,11 +183,3 @@ def derive(check: Check) -> str:
     weights_and_scales(check)
     hyperbolic(check)
     return "Q = alpha^(D-2) sum a_i^2 q_D(beta_i/a_i^D), q_D = z t - H_D(z), t = h_D(z)"
-
-
-DERIVATION = Derivation(
-    name="depth",
-    statement="gradient flow at depth D > 2 ends at the interpolator of least Q_D, closed form for every D",
-    source="Woodworth et al. 2020, Thm 3, Lemma 8, (50)-(60); constants are those of ||r||^2/2",
-    derive=derive,
-)

@@ -36,11 +36,12 @@ from sympy import (
     symbols,
 )
 
-from derivations._derivation import Check, Derivation
-from derivations.depth import D, curve, curve_integral, n, p
-from derivations.radicals import inverse_infinite
+from implicitbias.ledger import Check
 
-__all__ = ["DERIVATION", "slope_at_two"]
+from .depth import D, curve, curve_integral, n, p
+from .radicals import inverse_infinite
+
+__all__ = ["derive", "slope_at_two"]
 
 # Near D = 2 and D = infinity the exponent p = D/(D-2) is the natural variable; (D-2)/2 = 1/(p-1).
 A, P, t = symbols("A P t", positive=True)
@@ -139,11 +140,3 @@ def derive(check: Check) -> str:
     at_five = slope.subs(t, 5).evalf(4)
     infinite_depth(check)
     return f"l2 and weighted l1 ends; (D/(D-2)) q_D = q + k (D-2) + ..., k = {at_five} at t = 5; q_inf closed"
-
-
-DERIVATION = Derivation(
-    name="depth-limits",
-    statement="q_D at 0 and at infinity, its limits D -> 2 and D -> infinity, and the norms they give",
-    source="Woodworth et al. 2020, Thm 3, (61)-(66), with w0 = 1; else the l1 limit has weights w0^(2-D)",
-    derive=derive,
-)

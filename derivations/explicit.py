@@ -36,11 +36,12 @@ from sympy import (
     symbols,
 )
 
-from derivations._derivation import Check, Derivation
-from derivations.depth import curve, curve_integral, n
-from derivations.radicals import sum_depth4
+from implicitbias.ledger import Check
 
-__all__ = ["DERIVATION", "printed_quartic", "stationary_curve", "two_real_roots"]
+from .depth import curve, curve_integral, n
+from .radicals import sum_depth4
+
+__all__ = ["derive", "printed_quartic", "stationary_curve", "two_real_roots"]
 
 a, b = symbols("a b", real=True)
 m, s, u, z = symbols("m s u z", real=True)
@@ -180,11 +181,3 @@ def derive(check: Check) -> str:
     in_radicals(check, quartic)
     ends(check, z_of_m, u_of_m)
     return "r = (s-1)(s-2), s^3 (s-2) = z^2, s >= 2; smaller of two real roots of p_z; r = q_4"
-
-
-DERIVATION = Derivation(
-    name="explicit",
-    statement="the explicit regularizer at depth 2 is the smaller real root of p_z, and equals q_4",
-    source="Woodworth et al. 2020, Sec. 4, (8)-(9); print: 'unique real root', no alpha^2",
-    derive=derive,
-)

@@ -33,10 +33,11 @@ from sympy import (
 )
 from sympy.polys.ring_series import rs_mul
 
-from derivations._derivation import Check, Derivation
-from derivations.depth import D, n
+from implicitbias.ledger import Check
 
-__all__ = ["DERIVATION", "coefficients", "multiplier", "slope_of_constraint"]
+from .depth import D, n
+
+__all__ = ["coefficients", "derive", "multiplier", "slope_of_constraint"]
 
 x, y, z = symbols("x y z", positive=True)
 PRINTED_ORDERS = (2, 4, 6)
@@ -204,11 +205,3 @@ def derive(check: Check) -> str:
     curvature(check, E)
     ends(check)
     return "r_D = x^2 + y^2, x (1+x)^(1-D) = y (1-y)^(1-D), convex for x <= 1/(D-2), ~ z^(2/D)"
-
-
-DERIVATION = Derivation(
-    name="explicit_depth",
-    statement="the explicit regularizer at depth D > 2 solves one scalar equation and is convex near 0 only",
-    source="Woodworth et al. 2020, Sec. 4 (8)-(9) and Sec. 5 (10): D = 2 and alpha = 0 there",
-    derive=derive,
-)

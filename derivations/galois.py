@@ -22,9 +22,9 @@ from __future__ import annotations
 from sympy import Poly, Rational, isprime, primerange, resultant, symbols
 from sympy.polys.numberfields.galoisgroups import galois_group
 
-from derivations._derivation import Check, Derivation
+from implicitbias.ledger import Check
 
-__all__ = ["DEPTHS", "DERIVATION", "cycle_type", "depth_polynomial", "is_solvable", "jordan_prime"]
+__all__ = ["DEPTHS", "cycle_type", "depth_polynomial", "derive", "is_solvable", "jordan_prime"]
 
 DEPTHS = (3, 5, 6, 7, 8, 9, 10)
 LARGEST_PRIME = 2000
@@ -87,11 +87,3 @@ def derive(check: Check) -> str:
         check(solvable is False, f"D = {depth}: {reason}, not solvable")
         degrees.append(f"{depth}:{polynomial.degree()}")
     return f"h_D^-1(1) is not in radicals; D:degree {', '.join(degrees)}"
-
-
-DERIVATION = Derivation(
-    name="galois",
-    statement="h_D^{-1}(1) cannot be written in radicals for any integer D from 3 to 10 but 4",
-    source="Woodworth et al. 2020, App. F, below (59), there without proof",
-    derive=derive,
-)

@@ -42,10 +42,11 @@ from sympy import (
     tanh,
 )
 
-from derivations._derivation import Check, Derivation
-from derivations._flow import PRINTED_FACTOR, Flow, dual_constant, gradient_flow, velocity_constant
+from implicitbias.ledger import Check
 
-__all__ = ["DERIVATION", "conjugate", "dual_of_weights", "hypentropy", "predictor"]
+from ._flow import PRINTED_FACTOR, Flow, dual_constant, gradient_flow, velocity_constant
+
+__all__ = ["conjugate", "derive", "dual_of_weights", "hypentropy", "predictor"]
 
 
 def dual_of_weights(flow: Flow) -> Matrix:
@@ -173,11 +174,3 @@ def derive(check: Check) -> str:
     stable_forms(check, q, z)
     limits(check, q, z)
     return f"q(z) = {q}, Q = sum a_i^2 q(beta_i/a_i^2), a = alpha w0"
-
-
-DERIVATION = Derivation(
-    name="hypentropy",
-    statement="gradient flow at depth 2 ends at the interpolator of least hypentropy",
-    source="Woodworth et al. 2020, Thm 1, (4)-(7), (15)-(21); constants of (15)-(18) are those of ||r||^2/2",
-    derive=derive,
-)

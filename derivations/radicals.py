@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from sympy import Expr, Rational, cancel, cbrt, discriminant, limit, reduced, resultant, solve, sqrt, symbols
 
-from derivations._derivation import Check, Derivation
+from implicitbias.ledger import Check
 
-__all__ = ["DERIVATION", "depth4_formula", "inverse_depth4", "inverse_infinite", "sum_depth4"]
+__all__ = ["depth4_formula", "derive", "inverse_depth4", "inverse_infinite", "sum_depth4"]
 
 
 def sum_depth4(t: Expr) -> Expr:
@@ -120,11 +120,3 @@ def derive(check: Check) -> str:
     check.equal(h_infinite.subs(z, found), t, "h_inf(t/(1 + sqrt(1 + t^2))) = t")
     check.equal(1 - found**2, 2 / (1 + sqrt(1 + t**2)), "which lies in (-1, 1): 1 - z^2 is positive")
     return "h_4^-1(t) = t/s^2, s^4 - 2 s^3 = t^2 in radicals; h_inf^-1(t) = t/(1 + sqrt(1 + t^2))"
-
-
-DERIVATION = Derivation(
-    name="radicals",
-    statement="h_D^{-1} is a formula in radicals for D = 4 and in the limit D = infinity",
-    source="Woodworth et al. 2020, App. F, below (59); print: no simple closed form",
-    derive=derive,
-)

@@ -36,14 +36,15 @@ from sympy import (
     symbols,
 )
 
-from derivations import depth, hypentropy
-from derivations._derivation import Check, Derivation
-from derivations._flow import gradient_flow
+from implicitbias.ledger import Check
+
+from . import depth, hypentropy
+from ._flow import gradient_flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DERIVATION", "bregman_conjugate", "product_flow", "share"]
+__all__ = ["bregman_conjugate", "derive", "product_flow", "share"]
 
 n, D, p = depth.n, depth.D, depth.p
 
@@ -207,11 +208,3 @@ def derive(check: Check) -> str:
     )
     shares(check)
     return "argmin D_Q(beta, beta_0), a^2 = w_+ w_- or |u^2 - v^2|/4, 2 a^(2-D) = w_+^(2-D) + w_-^(2-D)"
-
-
-DERIVATION = Derivation(
-    name="reference",
-    statement="from any start gradient flow ends at the interpolator of least Bregman divergence of Q from it",
-    source="Woodworth et al. 2020, footnote 2 and App. C; not carried out there",
-    derive=derive,
-)

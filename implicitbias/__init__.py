@@ -3,7 +3,7 @@
 Gradient flow on a diagonal network of depth D, started at scale alpha, ends at the minimizer of a known convex
 function of the predictor, :class:`Q`, among all predictors that fit the data. This package evaluates that
 function anywhere, solves for the end point without training, trains real networks to check the
-prediction, and derives all of it with SymPy (``python -m derivations`` in the source tree).
+prediction, and derives all of it with SymPy (``implicitbias verify``).
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sympy import Integer, Matrix, log, sinh, symbols
 
-from derivations import Check, StepError, classification, depth
+from derivations import classification, depth
 from implicitbias import Q, three_points
+from implicitbias.ledger import Check, StepError
 from implicitbias.solvers.margin._flow_limit import flow_limit
 
 TWO = Integer(2)

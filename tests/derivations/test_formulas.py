@@ -6,9 +6,9 @@ import pytest
 from scipy.integrate import solve_ivp
 from sympy import Rational, Symbol, lambdify
 
-from derivations import Check
 from derivations.depth_limits import slope_at_two, t
 from derivations.radicals import inverse_depth4, inverse_infinite, sum_depth4
+from implicitbias.ledger import Check
 
 MAGNITUDES = ["1e-300", "1e-40", "1e-8", "0.3", "1", "27", "1e8", "1e30", "1e100"]
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from sympy import Integer, Poly, Rational, cosh, sinh, sqrt, symbols
 
-from derivations import Check, StepError, depth, depth_limits, explicit, hypentropy, radicals
+from derivations import depth, depth_limits, explicit, hypentropy, radicals
 from derivations._flow import dual_constant, gradient_flow, velocity_constant
+from implicitbias.ledger import Check, StepError
 
 theta, beta = symbols("theta beta", real=True)
 scale, z = symbols("a z", positive=True)

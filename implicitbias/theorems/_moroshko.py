@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .regularizer import L1, L2, Q
-from .solvers.margin import max_margin
+from ..regularizer import L1, L2, Q
+from ..solvers.margin import max_margin
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
