@@ -1,4 +1,4 @@
-"""The command ``implicitbias``: prediction and training, trajectories, `Q` at any scale, and the solver's peers."""
+"""The command ``implicitbias``: prediction and training, trajectories, `Q` at any scale, claims, peers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ._crosscheck import add_crosscheck
 from ._input import BAD_INPUT, FAILURE, INTERRUPTED, NUMBER, InputError
 from ._q import add_q
 from ._trajectory import add_trajectory
+from ._verify import add_verify
 
 __all__ = ["main"]
 
@@ -73,6 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="implicitbias", description=__doc__)
     parser.add_argument("--version", action="version", version=f"implicitbias {version('implicitbias')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_crosscheck, add_trajectory, add_q, add_bench):
+    for add in (add_crosscheck, add_trajectory, add_q, add_verify, add_bench):
         add(commands)
     return parser
