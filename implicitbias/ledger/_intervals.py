@@ -56,7 +56,12 @@ def positive_on(
                 raise ArithmeticError(f"not positive on {_show(box)}")
             if done + len(pieces) >= limit:
                 raise ArithmeticError(f"not decided after {limit} pieces; one left is {_show(box)}")
-            side = max(range(len(box)), key=lambda i: (box[i].delta / whole[i].delta).b if whole[i].delta.b else 0)
+            shares = [
+                (side.delta / start.delta).b if start.delta.b else 0 for side, start in zip(box, whole, strict=True)
+            ]
+            side = shares.index(max(shares))
+            if shares[side] < 1e-15:
+                raise ArithmeticError(f"zero, or too near to it, at {_show(box)}")
             low, high = box[side].a, box[side].b
             middle = iv.mpf((low + high) / 2).mid
             for part in ((low, middle), (middle, high)):
