@@ -13,17 +13,22 @@ except ModuleNotFoundError as error:
         "training needs torch, which is not installed; run: pip install 'implicitbias[torch]'", name="torch"
     ) from None
 
-from ._objective import Progress
+from ._descend import Watcher
+from ._run import Progress
 from .descent import curvature, train_by_descent
+from .fit import METHODS, fit
 from .flow import train_by_flow
 from .network import DiagonalNetwork, ProductNetwork
 from .normalized import train_by_log_flow, train_by_normalized_descent
 
 __all__ = [
+    "METHODS",
     "DiagonalNetwork",
     "ProductNetwork",
     "Progress",
+    "Watcher",
     "curvature",
+    "fit",
     "train_by_descent",
     "train_by_flow",
     "train_by_log_flow",

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._result import Result, Status
-from ._objective import Callback, FloatArray, Loss, Objective, Run
+from ._objective import FloatArray, Loss, Objective
+from ._run import Callback, Run
 
 __all__: list[str] = []
 
@@ -35,13 +35,13 @@ def log_loss(margins: MarginsOf, loss: str) -> Loss:
         m = margins()
         if m.dim() != 1 or not len(m):
             raise ValueError(f"the margins must be a vector (N,) with at least one entry, got {tuple(m.shape)}")
-        logs = -m if loss == "exponential" else _log_softplus(-m)
+        logs = -m if loss == "exponential" else log_softplus(-m)
         return torch.logsumexp(logs, 0) - math.log(len(m))
 
     return evaluate
 
 
-def _log_softplus(s: Tensor) -> Tensor:
+def log_softplus(s: Tensor) -> Tensor:
     """``log log(1 + e^s)``, which for very negative `s` is `s` and not ``log 0``."""
     tail = s.clamp(max=-_SATURATED)
     e = tail.exp()
@@ -59,11 +59,13 @@ class AccuracyRun(Run):
     Parameters
     ----------
     objective
-        Of a closure from :func:`log_loss`.
+        Of a closure from :func:`log_loss`, or a sample objective with ``logarithm``.
     until_accuracy
         Where to stop; the largest of `save_at` when None.
     save_at
         Accuracies; the first state at or past each is kept.
+    max_steps, time_limit, callback, **goals
+        As for :class:`Run`.
     """
 
     def __init__(
@@ -74,34 +76,44 @@ class AccuracyRun(Run):
         max_steps: int,
         time_limit: float | None,
         callback: Callback | None,
+        **goals: Any,
     ) -> None:
         marks = sorted(float(mark) for mark in (() if save_at is None else save_at))
         if until_accuracy is None and not marks:
             raise ValueError("until_accuracy must be given, or save_at, whose largest entry then takes its place")
         self._until = marks[-1] if until_accuracy is None else float(until_accuracy)
         for name, value in [*(("save_at", mark) for mark in marks), ("until_accuracy", self._until)]:
-            if not math.isfinite(value):
+            if math.isnan(value) or (name == "save_at" and math.isinf(value)):
                 raise ValueError(f"{name} must be finite, got {value}")
-        super().__init__(objective, 0.0, max_steps, time_limit, callback)
+        super().__init__(objective, 0.0, max_steps, time_limit, callback, **goals)
         self.falls = 0
-        self.accuracy = self._initial_accuracy = self._highest = -self.initial
+        self._highest = self._previous = self.accuracy
         self._marks = marks
         self._saved: list[tuple[int, float, FloatArray]] = []
         self._save()
 
+    @property
+    def accuracy(self) -> float:
+        """``-log L``."""
+        return -self.loss
+
+    @property
+    def relative(self) -> float:
+        """Loss over its initial value, no more than a float holds."""
+        return math.exp(min(self.loss - self.initial, 700.0))  # e^700 is still a float
+
     def _arrived(self) -> bool:
         return self.accuracy >= self._until
 
-    def advance(self, loss: float, now: float) -> None:
-        """Record one step that ended at ``log L = loss`` and at time `now`, and report it."""
-        self.steps += 1
-        self.falls += -loss < self.accuracy
-        self.accuracy, self.time = -loss, now
+    def _judge(self) -> None:
+        self.falls += self.accuracy < self._previous
         self.stale = 0 if self.accuracy > self._highest else self.stale + 1
         self._highest = max(self._highest, self.accuracy)
-        self.relative = math.exp(min(loss - self.initial, 700.0))  # e^700 is still a float
+        self._previous = self.accuracy
         self._save()
-        self._report(self.accuracy)
+
+    def _accuracy(self) -> float:
+        return self.accuracy
 
     def _save(self) -> None:
         passed = sum(mark <= self.accuracy for mark in self._marks)
@@ -109,27 +121,33 @@ class AccuracyRun(Run):
             del self._marks[:passed]
             self._saved.append((self.steps, self.accuracy, self.objective.predictor()))
 
-    def result(self, status: Status, **info: Any) -> Result:
-        """Collect the outcome."""
-        beta = self.objective.predictor()
+    def _residuals(self) -> dict[str, float]:
+        if math.isinf(self._until):  # the goal is another one
+            return {"loss": self.relative}
         missing = max(self._until - self.accuracy, 0.0)  # nan stays nan in this order
-        whole = max(self._until - self._initial_accuracy, missing)
-        return Result(
-            beta=beta,
-            status=status,
-            residuals={"accuracy": missing / whole if missing else 0.0},
-            iterations=self.steps,
-            seconds=self.seconds,
-            info={
-                "accuracy": self.accuracy,
-                "initial_accuracy": self._initial_accuracy,
-                "saved_accuracy": np.array([accuracy for _, accuracy, _ in self._saved]),
-                "saved_beta": np.array([kept for _, _, kept in self._saved]).reshape(-1, len(beta)),
-                "saved_steps": np.array([step for step, _, _ in self._saved], dtype=int),
-                "falls": self.falls,
-                "time": self.time,
-                "gradients": self.objective.gradients,
-                "hessians": self.objective.hessians,
-                **info,
-            },
-        )
+        whole = max(self._until + self.initial, missing)
+        return {"accuracy": missing / whole if missing else 0.0}
+
+    def _info(self) -> dict[str, Any]:
+        size = self.objective.predictor().size
+        return {
+            "accuracy": self.accuracy,
+            "initial_accuracy": -self.initial,
+            "saved_accuracy": np.array([accuracy for _, accuracy, _ in self._saved]),
+            "saved_beta": np.array([kept for _, _, kept in self._saved]).reshape(-1, size),
+            "saved_steps": np.array([step for step, _, _ in self._saved], dtype=int),
+            "falls": self.falls,
+        }
+
+    def memory(self) -> dict[str, Any]:
+        """Everything a later part of the run needs to go on as if there had been no break."""
+        saved = [(step, accuracy, torch.from_numpy(beta)) for step, accuracy, beta in self._saved]
+        own = {"falls": self.falls, "_highest": self._highest, "_previous": self._previous, "_marks": self._marks}
+        return {**super().memory(), "accuracy": own, "saved": saved}
+
+    def restore(self, memory: dict[str, Any]) -> None:
+        """Go on from what :meth:`memory` returned."""
+        super().restore(memory)
+        for name, value in memory["accuracy"].items():
+            setattr(self, name, value)
+        self._saved = [(step, accuracy, beta.numpy()) for step, accuracy, beta in memory["saved"]]

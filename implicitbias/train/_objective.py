@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .._result import Result, Status
-
 __all__: list[str] = []
 
 Loss = Callable[[], Tensor]
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a trainer's callback receives after every step.
-
-    Attributes
-    ----------
-    step
-        Number of steps taken.
-    loss
-        Loss over its value at the start.
-    time
-        Time in the flow, which is the sum of the step sizes for gradient descent.
-    seconds
-        Wall-clock time spent.
-    accuracy
-        ``-log loss``, of the loss itself; the loss of a classifier leaves the range of a float, this does not.
-    """
-
-    step: int
-    loss: float
-    time: float
-    seconds: float
-    accuracy: float
-
-
-Callback = Callable[[Progress], None]
 
 
 class NonFiniteError(ArithmeticError):
@@ -92,6 +59,16 @@ class Objective:
     def set_array(self, flat: FloatArray) -> None:
         """Overwrite the parameters by the entries of a NumPy vector, shape ``(n,)``."""
         self.set(torch.from_numpy(np.array(flat, dtype=np.float64)))
+
+    def buffers(self) -> dict[str, Tensor]:
+        """What the module holds beside its trainable parameters."""
+        trained = {id(p) for p in self.parameters}
+        own = {name: p for name, p in self.module.named_parameters() if id(p) not in trained}
+        return {name: tensor.detach().clone() for name, tensor in (own | dict(self.module.named_buffers())).items()}
+
+    def restore_buffers(self, kept: dict[str, Tensor]) -> None:
+        """Put back what :meth:`buffers` returned."""
+        self.module.load_state_dict(kept, strict=False)
 
     def value(self) -> float:
         """Loss at the present parameters."""
@@ -151,82 +128,3 @@ class Objective:
         if loss.dim() != 0:
             raise ValueError(f"the loss must be a scalar tensor, got shape {tuple(loss.shape)}")
         return loss
-
-
-class Run:
-    """Limits, clock and outcome of one training run; the trainers add the mathematics."""
-
-    def __init__(
-        self,
-        objective: Objective,
-        tolerance: float,
-        max_steps: int,
-        time_limit: float | None,
-        callback: Callback | None,
-    ) -> None:
-        if not 0 <= tolerance < 1:
-            raise ValueError(f"tolerance must lie in [0, 1), relative to the initial loss, got {tolerance}")
-        if max_steps < 0:
-            raise ValueError(f"max_steps must not be negative, got {max_steps}")
-        self.objective = objective
-        self.initial = objective.value()
-        self.relative = 1.0 if self.initial else 0.0
-        self.steps = 0
-        self.stale = 0  # steps since the last one that came closer to the goal than any before
-        self.time = 0.0
-        self._best = self.relative
-        self._tolerance = tolerance
-        self._max_steps = max_steps
-        self._time_limit = float("inf") if time_limit is None else time_limit
-        self._callback = callback
-        self._start = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """Wall-clock time since the start."""
-        return time.perf_counter() - self._start
-
-    def check(self) -> Status | None:
-        """Return the status to stop with before another step is taken, or None to go on."""
-        if not np.isfinite(self.initial):
-            return Status.NON_FINITE
-        if self._arrived():
-            return Status.CONVERGED
-        if self.steps >= self._max_steps:
-            return Status.ITERATION_LIMIT
-        if self.seconds > self._time_limit:
-            return Status.TIME_LIMIT
-        return None
-
-    def _arrived(self) -> bool:
-        return self.relative <= self._tolerance
-
-    def advance(self, loss: float, now: float) -> None:
-        """Record one step that ended at `loss` and at time `now`, and report it."""
-        self.steps += 1
-        self.relative = loss / self.initial
-        self.stale = 0 if self.relative < self._best else self.stale + 1
-        self._best = min(self._best, self.relative)
-        self.time = now
-        self._report(math.inf if loss <= 0 else -math.log(loss))
-
-    def _report(self, accuracy: float) -> None:
-        if self._callback is not None:
-            self._callback(Progress(self.steps, self.relative, self.time, self.seconds, accuracy))
-
-    def result(self, status: Status, **info: Any) -> Result:
-        """Collect the outcome."""
-        return Result(
-            beta=self.objective.predictor(),
-            status=status,
-            residuals={"loss": self.relative},
-            iterations=self.steps,
-            seconds=self.seconds,
-            info={
-                "time": self.time,
-                "initial_loss": self.initial,
-                "gradients": self.objective.gradients,
-                "hessians": self.objective.hessians,
-                **info,
-            },
-        )

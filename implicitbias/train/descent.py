@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from .._result import Result, Status
-from ._objective import Callback, Loss, Objective, Run
+from .._result import Result
+from ._descend import Method, Step, descend
+from ._objective import Loss, Objective
+from ._run import Callback, Run
 
 __all__ = ["curvature", "train_by_descent"]
 
@@ -17,7 +19,6 @@ _STABLE_FRACTION: Final = 0.5  # of 1 / lambda_max, a quarter of the stability l
 _DRIFT: Final = (
     0.1  # relative change of the weights after which the curvature is looked at again; see _STABLE_FRACTION
 )
-_PATIENCE: Final = 5000  # steps without a new smallest loss: what is left is rounding or a limit cycle
 
 
 def curvature(module: nn.Module, loss: Loss, *, iterations: int = 100, rtol: float = 1e-3) -> float:
@@ -85,41 +86,36 @@ def train_by_descent(
     ValueError
         If an option is out of range, or `step_size` is None where the Hessian vanishes at the start.
     """
-    if step_size is not None and not (0 < step_size < math.inf):
-        raise ValueError(f"step_size must be positive and finite, got {step_size}")
-    objective = Objective(module, loss)
-    run = Run(objective, tolerance, max_steps, time_limit, callback)
-    state = objective.get()
-    signs, crossed = state.sign(), torch.zeros_like(state, dtype=torch.bool)
-    step = math.inf if step_size is None else step_size
-    direction: Tensor | None = None
-    anchor: Tensor | None = None
-    status = run.check()
-    try:
-        while status is None:
-            if step_size is None and (anchor is None or (state - anchor).norm() > _DRIFT * anchor.norm()):
-                largest, direction = _power_iteration(objective, direction, 100, 1e-2)
-                anchor = state
-                step = min(step, _STABLE_FRACTION / largest) if largest > 0 else step
-                if step == math.inf:
-                    raise ValueError("the Hessian of the loss vanishes at the start; give a step_size")
-            _, gradient = objective.gradient()
-            candidate = state - step * gradient
-            objective.set(candidate)
-            reached = objective.value()
-            if not (math.isfinite(reached) and bool(candidate.isfinite().all())):
-                status = Status.NON_FINITE
-                break
-            state = candidate
-            crossed |= state.sign() * signs < 0
-            run.advance(reached, run.time + step)
-            status = run.check()
-            if status is None and run.stale >= _PATIENCE:
-                status = Status.STALLED
-    except KeyboardInterrupt:
-        status = Status.INTERRUPTED
-    objective.set(state)
-    return run.result(status, step_size=step, zero_crossings=int(crossed.sum()))
+    step = CurvatureStep() if step_size is None else Step(step_size)
+    run = Run(Objective(module, loss), tolerance, max_steps, time_limit, callback)
+    return descend(run, Method(step))
+
+
+class CurvatureStep(Step):
+    """A step well inside the limit of stability, looked at again when the weights have moved; it only shrinks."""
+
+    def __init__(self) -> None:
+        self.size = math.inf
+        self._anchor: Tensor | None = None
+        self._direction: Tensor | None = None
+
+    def choose(self, objective: Objective, state: Tensor) -> float:
+        """Step size at the present state."""
+        if self._anchor is None or (state - self._anchor).norm() > _DRIFT * self._anchor.norm():
+            largest, self._direction = _power_iteration(objective, self._direction, 100, 1e-2)
+            self._anchor = state
+            self.size = min(self.size, _STABLE_FRACTION / largest) if largest > 0 else self.size
+            if self.size == math.inf:
+                raise ValueError("the Hessian of the loss vanishes at the start; give a step_size")
+        return self.size
+
+    def memory(self) -> dict[str, Any]:
+        """What :meth:`restore` takes."""
+        return {"size": self.size, "anchor": self._anchor, "direction": self._direction}
+
+    def restore(self, memory: dict[str, Any]) -> None:
+        """Go on from what :meth:`memory` returned."""
+        self.size, self._anchor, self._direction = (memory[name] for name in ("size", "anchor", "direction"))
 
 
 def _power_iteration(

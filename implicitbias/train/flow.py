@@ -28,6 +28,7 @@ took 1626 gradients for the first 0.05 of a flow that ends at 1.6, all of which 
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any, Final
 
@@ -38,7 +39,9 @@ from scipy.integrate import BDF, DOP853, LSODA, Radau
 from torch import nn
 
 from .._result import Result, Status
-from ._objective import Callback, Loss, NonFiniteError, Objective, Run
+from ._checkpoint import Checkpoint
+from ._objective import Loss, NonFiniteError, Objective
+from ._run import Callback, Run
 
 __all__ = ["train_by_flow"]
 
@@ -122,42 +125,66 @@ def require_method(objective: Objective, method: str, rtol: float, instead: str)
         )
 
 
-def follow(run: Run, method: str, rtol: float, atol: float | None) -> Result:
-    """Integrate the gradient flow of a run's objective until the run says stop, whatever its goal is."""
-    solvers, objective = _IMPLICIT | _EXPLICIT, run.objective
-    state = objective.get().to("cpu", torch.float64).numpy().copy()
-    status = run.check()
-    if status is not None:
-        return run.result(status, method=method, message="")
+def follow(
+    run: Run, method: str, rtol: float, atol: float | None, *, checkpoint: Checkpoint | None = None
+) -> Result:
+    """Integrate the gradient flow of a run's objective until the run says stop, whatever its goal is.
 
+    With a checkpoint the integrator is started anew wherever one is written, interrupted or not: what an
+    integrator remembers of its last steps cannot be written down, and so a resumed run takes the same steps.
+    """
+    objective = run.objective
+    state = objective.get().to("cpu", torch.float64).numpy().copy()
     sizes = np.abs(state[state != 0])
     absolute = rtol * (float(sizes.min()) if sizes.size else 1.0) if atol is None else atol
-    options: dict[str, Any] = {"rtol": rtol, "atol": absolute}
-    if method in _IMPLICIT:
-        options["jac"] = lambda _, w: _negative_hessian(objective, w)
+    kept = None if checkpoint is None else checkpoint.load()
+    if kept is not None:
+        state, absolute = kept["state"].numpy().copy(), kept["atol"]
+        objective.set_array(state)
+        run.restore(kept["run"])
+    status = run.check()
     message = ""
     try:
-        with warnings.catch_warnings():
-            # LSODA warns where it also reports failure; the status says it once.
-            warnings.filterwarnings("ignore", message=".*lsoda.*", category=UserWarning)
-            integrator = solvers[method](lambda _, w: _velocity(objective, w), 0.0, state, _FOREVER, **options)
-            while status is None:
-                message = integrator.step() or ""
+        while status is None:
+            integrator = _integrator(objective, method, state, run, rtol, absolute)
+            left = math.inf if checkpoint is None else checkpoint.every
+            while status is None and left > 0:
+                message = _step(integrator)
                 if integrator.status == "failed":
                     status = Status.STALLED
                     break
                 state = integrator.y.copy()
                 objective.set_array(state)
                 run.advance(objective.value(), float(integrator.t))
+                left -= 1
                 status = run.check()
                 if status is None and (integrator.status == "finished" or run.stale >= _PATIENCE):
                     status, message = Status.STALLED, "the flow came to rest above the tolerance"
+            if checkpoint is not None and left == 0:
+                checkpoint.save(state=torch.from_numpy(state), atol=absolute, run=run.memory())
     except NonFiniteError as error:
         status, message = Status.NON_FINITE, str(error)
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
     objective.set_array(state)
     return run.result(status, method=method, message=message)
+
+
+def _integrator(
+    objective: Objective, method: str, state: NDArray[np.float64], run: Run, rtol: float, atol: float
+) -> Any:
+    options: dict[str, Any] = {"rtol": rtol, "atol": atol}
+    if method in _IMPLICIT:
+        options["jac"] = lambda _, w: _negative_hessian(objective, w)
+    end = min(run.until_time, _FOREVER)
+    return (_IMPLICIT | _EXPLICIT)[method](lambda _, w: _velocity(objective, w), run.time, state, end, **options)
+
+
+def _step(integrator: Any) -> str:
+    with warnings.catch_warnings():
+        # LSODA warns where it also reports failure; the status says it once.
+        warnings.filterwarnings("ignore", message=".*lsoda.*", category=UserWarning)
+        return integrator.step() or ""
 
 
 def _velocity(objective: Objective, w: NDArray[np.float64]) -> NDArray[np.float64]:

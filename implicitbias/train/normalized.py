@@ -7,21 +7,18 @@ pace, and never evaluates ``L``, which at an accuracy of 2e4 is 1e-8686.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from typing import Final
 
-import torch
 from torch import nn
 
-from .._result import Result, Status
+from .._result import Result
 from ._accuracy import AccuracyRun, MarginsOf, log_loss
-from ._objective import Callback, Objective
+from ._descend import Method, Step, descend
+from ._objective import Objective
+from ._run import Callback
 from .flow import follow, require_method
 
 __all__ = ["train_by_log_flow", "train_by_normalized_descent"]
-
-_PATIENCE: Final = 5000  # steps without a new highest accuracy: a limit cycle, or a problem that is not separable
 
 
 def train_by_normalized_descent(
@@ -88,34 +85,9 @@ def train_by_normalized_descent(
     -----
     Source: Nacson et al. (2019), normalized gradient descent; Moroshko et al. (2020), Section 5, for this use.
     """
-    if not 0 < step_size < math.inf:
-        raise ValueError(f"step_size must be positive and finite, got {step_size}")
+    step = Step(step_size)
     objective = Objective(module, log_loss(margins, loss))
-    run = AccuracyRun(objective, until_accuracy, save_at, max_steps, time_limit, callback)
-    state = objective.get()
-    signs, crossed = state.sign(), torch.zeros_like(state, dtype=torch.bool)
-    status = run.check()
-    try:
-        if status is None:
-            _, gradient = objective.gradient()
-        while status is None:
-            candidate = state - step_size * gradient
-            objective.set(candidate)
-            value, gradient = objective.gradient()
-            reached = value.item()
-            if not (math.isfinite(reached) and bool(candidate.isfinite().all())):
-                status = Status.NON_FINITE
-                break
-            state = candidate
-            crossed |= state.sign() * signs < 0
-            run.advance(reached, run.time + step_size)
-            status = run.check()
-            if status is None and run.stale >= _PATIENCE:
-                status = Status.STALLED
-    except KeyboardInterrupt:
-        status = Status.INTERRUPTED
-    objective.set(state)
-    return run.result(status, step_size=step_size, zero_crossings=int(crossed.sum()))
+    return descend(AccuracyRun(objective, until_accuracy, save_at, max_steps, time_limit, callback), Method(step))
 
 
 def train_by_log_flow(
