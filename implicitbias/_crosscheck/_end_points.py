@@ -19,7 +19,7 @@ from ._options import check_options
 
 if TYPE_CHECKING:
     from ..train import DiagonalNetwork
-    from ..train.network import ProductNetwork
+    from ..train import ProductNetwork
 
 __all__ = ["TRAINERS", "compare_end_points"]
 
@@ -105,7 +105,7 @@ def _network(
 ) -> DiagonalNetwork | ProductNetwork:
     """The network to train, from a start that has given a regularizer already."""
     from ..train import DiagonalNetwork
-    from ..train.network import ProductNetwork
+    from ..train import ProductNetwork
 
     if initial is None:
         return DiagonalNetwork(d, D, alpha, w0, device=device)

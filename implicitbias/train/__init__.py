@@ -18,7 +18,7 @@ from ._run import Progress
 from .descent import curvature, train_by_descent
 from .fit import METHODS, fit
 from .flow import train_by_flow
-from .network import DiagonalNetwork, ProductNetwork
+from .models import DiagonalNetwork, ProductNetwork
 from .normalized import train_by_log_flow, train_by_normalized_descent
 
 __all__ = [

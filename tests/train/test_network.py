@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from implicitbias.train import DiagonalNetwork
-from implicitbias.train.network import ProductNetwork
+from implicitbias.train import DiagonalNetwork, ProductNetwork
 
 
 @pytest.mark.parametrize("depth", [2, 2.5, 3, 6])

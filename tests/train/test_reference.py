@@ -9,8 +9,7 @@ from scipy.optimize import root
 
 import implicitbias as ib
 from implicitbias.data import sparse_regression
-from implicitbias.train import DiagonalNetwork, train_by_flow
-from implicitbias.train.network import ProductNetwork
+from implicitbias.train import DiagonalNetwork, ProductNetwork, train_by_flow
 
 DATA = sparse_regression(3, 8, 2, rng=5)
 RNG = np.random.default_rng(1)

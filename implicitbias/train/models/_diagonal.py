@@ -7,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-__all__ = ["DiagonalNetwork", "ProductNetwork"]
+__all__ = ["DiagonalNetwork", "ProductNetwork", "UntiedDiagonalNetwork"]
 
 
 class DiagonalNetwork(nn.Module):
@@ -26,6 +26,8 @@ class DiagonalNetwork(nn.Module):
         Scale of the initialization, positive; a string such as ``"1e-3"`` is read as a float.
     w0
         Shape of the initialization, ``(d,)``, positive; ones when None.
+    unbiased
+        Whether there is the second half; without, ``beta = w_plus**D`` starts at ``(alpha w0)^D`` and is positive.
     dtype
         Floating-point type of the weights; float64 when None, whatever torch's default is.
     device
@@ -45,7 +47,7 @@ class DiagonalNetwork(nn.Module):
     """
 
     w_plus: nn.Parameter
-    w_minus: nn.Parameter
+    w_minus: nn.Parameter | None
 
     def __init__(
         self,
@@ -54,30 +56,24 @@ class DiagonalNetwork(nn.Module):
         alpha: float | str = 1.0,
         w0: Any = None,
         *,
+        unbiased: bool = True,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        if d < 1:
-            raise ValueError(f"d must be at least 1, got {d}")
         if not (2 <= depth < float("inf")):
             raise ValueError(f"depth must be a finite number of at least 2, got {depth}")
-        if not (0 < float(alpha) < float("inf")):
-            raise ValueError(f"alpha must be positive and representable as a float to be trained from, got {alpha}")
-        kind = torch.float64 if dtype is None else dtype
-        shape = torch.ones(d, dtype=kind) if w0 is None else torch.as_tensor(w0).detach().to("cpu", kind)
-        if shape.shape != (d,):
-            raise ValueError(f"w0 must have shape ({d},), got {tuple(shape.shape)}")
-        if not bool(((shape > 0) & shape.isfinite()).all()):
-            raise ValueError("w0 must be positive and finite in every entry")
-        start = (float(alpha) * shape).to(device)
-        if not bool(((start > 0) & start.isfinite()).all()):
-            raise ValueError(f"alpha * w0 leaves the range of {kind} for alpha = {alpha}")
+        start = _start(d, alpha, w0, dtype, device)
         # An integer exponent is exact for weights of either sign; torch computes a float one through
         # logarithms.
         self.depth: float = int(depth) if depth == int(depth) else float(depth)
         self.w_plus = nn.Parameter(start.clone())
-        self.w_minus = nn.Parameter(start.clone())
+        self.w_minus = nn.Parameter(start.clone()) if unbiased else None
+
+    @property
+    def homogeneity(self) -> float:
+        """Degree of the output in the weights."""
+        return self.depth
 
     @classmethod
     def from_weights(
@@ -113,15 +109,13 @@ class DiagonalNetwork(nn.Module):
                 raise ValueError(
                     f"{name} must be {accepted} at depth {depth}, got {float(weights[i])} at index {i}"
                 )
-        with torch.no_grad():
-            network.w_plus.copy_(plus)
-            network.w_minus.copy_(minus)
+        network.w_plus, network.w_minus = nn.Parameter(plus.to(device)), nn.Parameter(minus.to(device))
         return network
 
     def predictor(self) -> Tensor:
         """Return ``beta = w_plus**D - w_minus**D``, shape ``(d,)``."""
-        power: Tensor = self.w_plus**self.depth - self.w_minus**self.depth
-        return power
+        power: Tensor = self.w_plus**self.depth
+        return power if self.w_minus is None else power - self.w_minus**self.depth
 
     def forward(self, X: Tensor) -> Tensor:
         """Return ``X @ beta``, shape ``(N,)``, for `X` of shape ``(N, d)``."""
@@ -130,6 +124,81 @@ class DiagonalNetwork(nn.Module):
     def extra_repr(self) -> str:
         """Describe the layer in the representation torch prints."""
         return f"d={self.w_plus.numel()}, depth={self.depth}"
+
+
+class UntiedDiagonalNetwork(nn.Module):
+    r"""Linear model whose predictor is a difference of elementwise products of D weight vectors.
+
+    .. math:: \beta = \prod_{k=1}^D w_{+,k} - \prod_{k=1}^D w_{-,k}, \qquad w_{\pm,k}(0) = \alpha w_0 .
+
+    Gradient flow keeps the factors of a product equal if they are equal at the start, so that it goes the way of
+    :class:`DiagonalNetwork` at 1/D of its speed.
+
+    Parameters
+    ----------
+    d
+        Number of features.
+    depth
+        Number of factors, a whole number of at least 2.
+    alpha
+        Scale of the initialization, positive.
+    w0
+        Shape of the initialization, ``(d,)`` or one for each factor, ``(D, d)``, positive; ones when None.
+    unbiased
+        Whether there is the second product; without, the predictor starts at ``alpha^D prod w0``.
+    dtype
+        Floating-point type of the weights; float64 when None, whatever torch's default is.
+    device
+        Where the weights live.
+
+    Raises
+    ------
+    ValueError
+        As for :class:`DiagonalNetwork`.
+
+    Notes
+    -----
+    The parameters are ``w_plus`` and ``w_minus``, each ``(D, d)``.
+    """
+
+    w_plus: nn.Parameter
+    w_minus: nn.Parameter | None
+
+    def __init__(
+        self,
+        d: int,
+        depth: int = 2,
+        alpha: float | str = 1.0,
+        w0: Any = None,
+        *,
+        unbiased: bool = True,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        if depth != int(depth) or depth < 2:
+            raise ValueError(f"depth must be a whole number of at least 2, got {depth}")
+        start = _start(d, alpha, w0, dtype, device, factors=int(depth))
+        self.w_plus = nn.Parameter(start.clone())
+        self.w_minus = nn.Parameter(start.clone()) if unbiased else None
+
+    @property
+    def homogeneity(self) -> float:
+        """Degree of the output in the weights."""
+        return len(self.w_plus)
+
+    def predictor(self) -> Tensor:
+        """Return ``beta``, shape ``(d,)``."""
+        product = self.w_plus.prod(0)
+        return product if self.w_minus is None else product - self.w_minus.prod(0)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return ``X @ beta``, shape ``(N,)``, for `X` of shape ``(N, d)``."""
+        return X @ self.predictor()
+
+    def extra_repr(self) -> str:
+        """Describe the layer in the representation torch prints."""
+        return f"d={self.w_plus.shape[1]}, depth={len(self.w_plus)}"
 
 
 class ProductNetwork(nn.Module):
@@ -166,6 +235,11 @@ class ProductNetwork(nn.Module):
         first, second = _pair("u", u, "v", v, torch.float64 if dtype is None else dtype)
         self.u, self.v = nn.Parameter(first.to(device)), nn.Parameter(second.to(device))
 
+    @property
+    def homogeneity(self) -> float:
+        """Degree of the output in the weights."""
+        return 2
+
     def predictor(self) -> Tensor:
         """Return ``beta = u * v``, shape ``(d,)``."""
         return self.u * self.v
@@ -177,6 +251,34 @@ class ProductNetwork(nn.Module):
     def extra_repr(self) -> str:
         """Describe the layer in the representation torch prints."""
         return f"d={self.u.numel()}"
+
+
+def _start(
+    d: int,
+    alpha: float | str,
+    w0: Any,
+    dtype: torch.dtype | None,
+    device: torch.device | str | None,
+    *,
+    factors: int | None = None,
+) -> Tensor:
+    """Weights ``alpha w0`` at the start, ``(d,)``, or ``(factors, d)``."""
+    if d < 1:
+        raise ValueError(f"d must be at least 1, got {d}")
+    if not (0 < float(alpha) < float("inf")):
+        raise ValueError(f"alpha must be positive and representable as a float to be trained from, got {alpha}")
+    kind = torch.float64 if dtype is None else dtype
+    shape = torch.ones(d, dtype=kind) if w0 is None else torch.as_tensor(w0).detach().to("cpu", kind)
+    whole = (d,) if factors is None else (factors, d)
+    if shape.shape not in {(d,), whole}:
+        also = "" if factors is None else f" or {whole}"
+        raise ValueError(f"w0 must have shape ({d},){also}, got {tuple(shape.shape)}")
+    if not bool(((shape > 0) & shape.isfinite()).all()):
+        raise ValueError("w0 must be positive and finite in every entry")
+    start = (float(alpha) * shape).expand(whole).to(device)
+    if not bool(((start > 0) & start.isfinite()).all()):
+        raise ValueError(f"alpha * w0 leaves the range of {kind} for alpha = {alpha}")
+    return start
 
 
 def _pair(name: str, one: Any, other_name: str, other: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
