@@ -45,21 +45,14 @@ class LinearizedModel(nn.Module):
             self.register_parameter(_flat(name), nn.Parameter(weight.clone()))
             self.register_buffer(_start(name), weight.clone())
         self._names = tuple(weights)
+        if callable(getattr(model, "predictor", None)):
+            self.predictor = self._predictor
 
     def forward(self, X: Tensor) -> Tensor:
         """Return the outputs of the expansion, in the shape of the model's."""
         return self._expand(lambda weights: functional_call(self._base[0], weights, (X,)))
 
-    def predictor(self) -> Tensor:
-        """Return the expansion of the model's ``predictor()``.
-
-        Raises
-        ------
-        AttributeError
-            If the model has none.
-        """
-        if not callable(getattr(self._base[0], "predictor", None)):
-            raise AttributeError(f"{type(self._base[0]).__name__} has no predictor()")
+    def _predictor(self) -> Tensor:
         wrapped = _Predictor(self._base[0])
         return self._expand(
             lambda weights: functional_call(wrapped, {f"model.{n}": w for n, w in weights.items()}, ())

@@ -17,7 +17,7 @@ def normal(*shape, seed=0):
 
 
 X, TRUTH = normal(8, 20), torch.zeros(20, dtype=torch.float64)
-TRUTH[:2] = 1.0
+TRUTH[0] = 1.0
 Y = X @ TRUTH
 TEST = normal(200, 20, seed=3)
 
@@ -28,7 +28,7 @@ def test_diagonal_network_turns_from_rich_to_lazy():
     assert set(found.statuses) == {Status.CONVERGED}
     assert (np.diff(found.feature_distance) < 0).all()
     assert (np.diff(found.movement) < 0).all()
-    # Chizat's rate of the movement is 1/alpha^2; the kernel sees w_+^2 + w_-^2, which moves at the second order only
+    # the movement is of order 1/alpha^2; the kernel sees w_+^2 + w_-^2, which moves at the second order only
     assert found.movement[2] / found.movement[3] == pytest.approx((10 / 3) ** 2, rel=0.02)
     assert found.kernel_change[2] / found.kernel_change[3] == pytest.approx((10 / 3) ** 4, rel=0.05)
     # rich finds the sparse vector, lazy is the kernel predictor
