@@ -8,7 +8,10 @@ __all__ = ["CLAIMS", "MODULES"]
 
 # in the order in which a reader meets the statements
 MODULES = (
+    "kernel_scaling",
     "hypentropy",
+    "convergence",
+    "asymptotics",
     "depth",
     "depth_limits",
     "reference",

@@ -36,12 +36,12 @@ from sympy import (
     symbols,
 )
 
-from implicitbias.ledger import Check
+from implicitbias.ledger import Check, Claim, Correction, Refutation, Verdict, counterexample, proof
 
 from .depth import curve, curve_integral, n
 from .radicals import sum_depth4
 
-__all__ = ["derive", "printed_quartic", "stationary_curve", "two_real_roots"]
+__all__ = ["CLAIMS", "derive", "printed_quartic", "stationary_curve", "two_real_roots"]
 
 a, b = symbols("a b", real=True)
 m, s, u, z = symbols("m s u z", real=True)
@@ -181,3 +181,110 @@ def derive(check: Check) -> str:
     in_radicals(check, quartic)
     ends(check, z_of_m, u_of_m)
     return "r = (s-1)(s-2), s^3 (s-2) = z^2, s >= 2; smaller of two real roots of p_z; r = q_4"
+
+
+def two_roots(refute: Refutation) -> str:
+    """The quartic at z = 1."""
+    roots = Poly(printed_quartic(S.One), u).real_roots(radicals=False)
+    refute.holds(len(roots) == 2, "p_1(u) has two real roots, not one")
+    return f"z = 1: {' and '.join(str(root.evalf(18)) for root in roots)}"
+
+
+def printed_scale(refute: Refutation) -> str:
+    """``alpha = 2`` and the beta whose scaled value has s = 4: the least distance, and the printed sum."""
+    alpha, total = S(2), S(4)
+    z_at = sqrt(total**3 * (total - 2))
+    plus, minus = (total + z_at / total) / 2, (total - z_at / total) / 2
+    distance = ((alpha * plus - alpha) ** 2 + (alpha * minus - alpha) ** 2).expand()
+    refute.differs((total - 1) * (total - 2), distance, "sum r(beta/alpha^2) against the least ||w - alpha 1||^2")
+    return "alpha = 2, beta = 32 sqrt 2: the least distance squared is 24, the printed sum 6"
+
+
+def rate_of_approach(check: Check) -> str:
+    """``||beta||_1 - R = 2 alpha sum sqrt|b| - 3 d alpha^2/2 + ...``: a power of alpha, where Q has a logarithm."""
+    alpha, size, excess = symbols("alpha b e", positive=True)
+    ends(check, *stationary_curve(check))
+    x = size / alpha**2
+    expansion = (alpha**2 * (x - 2 * sqrt(x) + Rational(3, 2) - 1 / (4 * sqrt(x)))).expand()
+    expected = size - 2 * alpha * sqrt(size) + Rational(3, 2) * alpha**2 - alpha**3 / (4 * sqrt(size))
+    check.equal(expansion, expected, "R = |b| - 2 alpha sqrt|b| + 3 alpha^2/2 - alpha^3/(4 sqrt|b|) + ...")
+    # 0 <= z - r <= 2 sqrt z for all z > 0, with s = 2 + e: polynomials in e without a negative coefficient
+    top = s**3 * (s - 2)
+    lower = (top - ((s - 1) * (s - 2)) ** 2).subs(s, 2 + excess).expand()
+    check(lower.is_positive is True, "z^2 > r^2 for z > 0: R < ||beta||_1")
+    # z - r <= 2 sqrt z is sqrt z <= 1 + sqrt(1 + r)
+    square = ((s - 1) * (s - 2) + 1 - (s - Rational(3, 2)) ** 2).expand()
+    check.equal(square, Rational(3, 4), "1 + r = (s - 3/2)^2 + 3/4, so 1 + sqrt(1 + r) > s - 1/2")
+    bound = ((s - Rational(1, 2)) ** 4 - top).subs(s, 2 + excess).expand()
+    check(bound.is_positive is True, "(s - 1/2)^4 > z^2, so sqrt z < 1 + sqrt(1 + r)")
+    return "0 <= ||beta||_1 - R <= 2 alpha sum sqrt|beta_i|, the upper bound being its first term"
+
+
+_PAPER = "Woodworth et al. (2020), Section 4"
+CLAIMS = (
+    Claim(
+        "woodworth.eqs-8-9",
+        f"{_PAPER}, equations (8), (9)",
+        "Minimizing the distance of the weights from the start among all that fit the data is minimizing "
+        "R(beta), the least distance squared among weights with predictor beta, among the beta that fit.",
+        r"\beta^R = \operatorname{argmin}_{X\beta=y} R(\beta), \quad R(\beta) = \min_w \|w - \alpha w_0\|^2 "
+        r"\text{ s.t. } F(w) = \beta",
+        Verdict.PROVED,
+        (proof(derive),),
+        remark="A minimum over w is one over beta of minima over the w above it; the evidence evaluates the "
+        "inner one.",
+    ),
+    Claim(
+        "woodworth.section-4-explicit-scale",
+        f"{_PAPER}, below equation (9)",
+        "The explicit regularizer of the depth-2 model at w0 = 1 is printed as the sum of r(beta_i/alpha^2).",
+        r"R_{\alpha,1}(\beta) = \sum_i r(\beta_i/\alpha^2)",
+        Verdict.FALSE,
+        (counterexample(printed_scale),),
+        Correction(
+            "It is alpha^2 times that sum; for a shape w0 each term has alpha^2 w0_i^2 in front and below.",
+            r"R_{\alpha,w_0}(\beta) = \sum_i \alpha^2 w_{0,i}^2\, r\left(\frac{\beta_i}{\alpha^2 w_{0,i}^2}\right)",
+            Verdict.PROVED,
+            (proof(derive),),
+        ),
+        "The minimizer is the same for w0 = 1, but not for other shapes.",
+    ),
+    Claim(
+        "woodworth.section-4-root",
+        f"{_PAPER}, below equation (9)",
+        "r(z) is said to be the unique real root of the quartic p_z(u).",
+        r"r(z) \text{ is the unique real root of } p_z(u) = u^4-6u^3+(12-2z^2)u^2-(8+10z^2)u+z^2+z^4",
+        Verdict.FALSE,
+        (counterexample(two_roots),),
+        Correction(
+            "For z other than 0 the quartic has exactly two real roots, and r(z) is the smaller; in closed form "
+            "it is (s-1)(s-2) with s >= 2 the root of s^3 (s-2) = z^2, which radicals express.",
+            r"r(z) = (s-1)(s-2), \quad s^3(s-2) = z^2,\; s \ge 2; \qquad \operatorname{disc}_u p_z = -16 z^4 "
+            r"(16 z^2+27)^3 < 0",
+            Verdict.PROVED,
+            (proof(derive),),
+        ),
+        "The quartic itself is right. At z = 0 its roots are 0, 2, 2, 2.",
+    ),
+    Claim(
+        "woodworth.section-4-explicit-rate",
+        f"{_PAPER}, below Figure 2",
+        "The explicit regularizer R approaches the l1 norm polynomially in alpha, while Q needs alpha "
+        "exponentially small.",
+        r"0 \le \|\beta\|_1 - R_{\alpha,1}(\beta) \le 2\alpha\sum_i\sqrt{|\beta_i|}",
+        Verdict.PROVED,
+        (proof(rate_of_approach),),
+        remark="The next terms are +3 alpha^2/2 a coordinate and -alpha^3/(4 sqrt|beta_i|).",
+    ),
+    Claim(
+        "new.r-is-q4",
+        "This package",
+        "The explicit regularizer of the depth-2 network is the implicit one of the depth-4 network: staying "
+        "near the start alpha at depth 2 is what gradient flow does at depth 4 from sqrt(alpha).",
+        r"r = q_4, \qquad R_{\alpha,1} = Q^4_{\sqrt\alpha}",
+        Verdict.PROVED,
+        (proof(derive),),
+        remark="So R tends to the l1 norm polynomially because every Q^D with D > 2 does: at D = 4 and scale "
+        "sqrt(alpha) the rate alpha^(D-2) is alpha.",
+    ),
+)

@@ -22,9 +22,11 @@ from __future__ import annotations
 from sympy import Poly, Rational, isprime, primerange, resultant, symbols
 from sympy.polys.numberfields.galoisgroups import galois_group
 
-from implicitbias.ledger import Check
+from implicitbias.ledger import Check, Claim, Correction, Refutation, Verdict, counterexample, proof
 
-__all__ = ["DEPTHS", "cycle_type", "depth_polynomial", "derive", "is_solvable", "jordan_prime"]
+from .radicals import inverse_depth4
+
+__all__ = ["CLAIMS", "DEPTHS", "cycle_type", "depth_polynomial", "derive", "is_solvable", "jordan_prime"]
 
 DEPTHS = (3, 5, 6, 7, 8, 9, 10)
 LARGEST_PRIME = 2000
@@ -87,3 +89,32 @@ def derive(check: Check) -> str:
         check(solvable is False, f"D = {depth}: {reason}, not solvable")
         degrees.append(f"{depth}:{polynomial.degree()}")
     return f"h_D^-1(1) is not in radicals; D:degree {', '.join(degrees)}"
+
+
+def depth_four_has_one(refute: Refutation) -> str:
+    """``h_4`` at the number that radicals give for ``h_4^{-1}(1)``."""
+    found = inverse_depth4(Rational(1))
+    value = (1 - found) ** -2 - (1 + found) ** -2
+    refute.holds(abs((value - 1).evalf(60)) < Rational(1, 10**50), "the radicals satisfy h_4(z) = 1 to 50 digits")
+    return f"h_4^-1(1) = {found.evalf(20)}, in square and cube roots"
+
+
+CLAIMS = (
+    Claim(
+        "woodworth.appendix-f-no-closed-form",
+        "Woodworth et al. (2020), Appendix F, below equation (59)",
+        "The inverse of h_D(z) = (1-z)^(-D/(D-2)) - (1+z)^(-D/(D-2)) is said to have no simple closed form, for "
+        "all D; here 'closed form' is read as a formula in radicals, and D is a whole number.",
+        r"h_D^{-1} \text{ is not expressible in radicals}",
+        Verdict.FALSE,
+        (counterexample(depth_four_has_one),),
+        Correction(
+            "At D = 4 there is one; for D = 3 and 5 to 10 there is none, since h_D^{-1}(1) is not in radicals.",
+            r"h_4^{-1}(t) = t/s^2,\; s^4-2s^3=t^2; \qquad h_D^{-1}(1) \text{ not in radicals for } D = 3, 5, "
+            r"\ldots, 10",
+            Verdict.PROVED,
+            (proof(derive),),
+        ),
+        "A side remark of the paper, which needs no closed form. Galois groups by SymPy and by cycles of Dedekind.",
+    ),
+)

@@ -23,6 +23,7 @@ from sympy import (
     Function,
     Integer,
     Matrix,
+    Rational,
     Symbol,
     asinh,
     cosh,
@@ -42,11 +43,11 @@ from sympy import (
     tanh,
 )
 
-from implicitbias.ledger import Check
+from implicitbias.ledger import Check, Claim, Correction, Refutation, Verdict, counterexample, proof
 
 from ._flow import PRINTED_FACTOR, Flow, dual_constant, gradient_flow, velocity_constant
 
-__all__ = ["conjugate", "derive", "dual_of_weights", "hypentropy", "predictor"]
+__all__ = ["CLAIMS", "conjugate", "derive", "dual_of_weights", "hypentropy", "predictor"]
 
 
 def dual_of_weights(flow: Flow) -> Matrix:
@@ -174,3 +175,55 @@ def derive(check: Check) -> str:
     stable_forms(check, q, z)
     limits(check, q, z)
     return f"q(z) = {q}, Q = sum a_i^2 q(beta_i/a_i^2), a = alpha w0"
+
+
+def printed_constants(refute: Refutation) -> str:
+    """One sample and one coordinate, x = 1, y = 0, at w_+ = 1 and w_- = 1/2, and the path for constant residual."""
+    plus, minus = Integer(1), Rational(1, 2)
+    w, t = symbols("w_+ t", positive=True)
+    residual = plus**2 - minus**2
+    velocity = -((w**2 - minus**2) ** 2).diff(w).subs(w, plus)
+    refute.differs(-2 * residual * plus, velocity, "(15): w_+' at x = 1, y = 0, w_+ = 1, w_- = 1/2")
+    # (16) and (17) with r = 1 over [0, 1], x = 1, alpha w0 = 1, against w' = -4 r w
+    true = exp(-4 * t).subs(t, 1)
+    refute.differs(exp(-2), true, "(16): w_+ after int r = 1")
+    refute.differs(2 * sinh(-4), true**2 - true**-2, "(17): beta after int r = 1")
+    return "w_+' = -3 where (15) has -3/2; after int r = 1, beta = -2 sinh 8 where (17) has -2 sinh 4"
+
+
+_PAPER = "Woodworth et al. (2020)"
+CLAIMS = (
+    Claim(
+        "woodworth.theorem-1",
+        f"{_PAPER}, Theorem 1, equations (4), (5), (18)-(21)",
+        "Gradient flow on ||X beta - y||^2 with beta = w_+^2 - w_-^2, started at w_+ = w_- = alpha w0, ends, if "
+        "it ends with X beta = y, at the solution of X beta = y that has the least Q, for an explicit convex "
+        "function Q.",
+        r"\beta^\infty = \operatorname{argmin}_{X\beta=y} \sum_i \alpha^2 w_{0,i}^2\, "
+        r"q\left(\frac{\beta_i}{\alpha^2 w_{0,i}^2}\right), \qquad q(z) = 2 - \sqrt{4+z^2} + "
+        r"z\operatorname{arcsinh}\frac z2",
+        Verdict.PROVED,
+        (proof(derive),),
+        remark="Q is strictly convex (q'' > 0), so stationarity is sufficient and the minimizer unique. The "
+        "hypothesis that the flow ends with X beta = y is itself a theorem: "
+        "woodworth.hypothesis-zero-error.",
+    ),
+    Claim(
+        "woodworth.eqs-15-17",
+        f"{_PAPER}, Appendix D, equations (15)-(17)",
+        "The flow of L = ||X~ w^2 - y||^2 with X~ = [X, -X] is printed as w' = -2 X~^T r o w, with the solution "
+        "w(0) exp(-2 X~^T int r) and beta = 2 alpha^2 w0^2 sinh(-4 X^T int r), where r is the residual.",
+        r"\dot w = -2\tilde X^\top r \circ w, \quad w(t) = w(0)\circ e^{-2\tilde X^\top\int r}, \quad \beta(t) "
+        r"= 2\alpha^2 w_0^2\circ\sinh\left(-4X^\top\int_0^t r\right)",
+        Verdict.FALSE,
+        (counterexample(printed_constants),),
+        Correction(
+            "The constants are twice as large; those printed belong to half the loss. So nu = -8 int r in (18).",
+            r"\dot w = -4\tilde X^\top r \circ w, \quad w(t) = w(0)\circ e^{-4\tilde X^\top\int r}, \quad "
+            r"\beta(t) = 2\alpha^2 w_0^2\circ\sinh\left(-8X^\top\int_0^t r\right)",
+            Verdict.PROVED,
+            (proof(derive),),
+        ),
+        "A factor of time. The theorem needs only that some nu exists, and is not affected.",
+    ),
+)

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from sympy import Expr, Rational, cancel, cbrt, discriminant, limit, reduced, resultant, solve, sqrt, symbols
 
-from implicitbias.ledger import Check
+from implicitbias.ledger import Check, Claim, Verdict, proof
 
-__all__ = ["depth4_formula", "derive", "inverse_depth4", "inverse_infinite", "sum_depth4"]
+__all__ = ["CLAIMS", "depth4_formula", "derive", "inverse_depth4", "inverse_infinite", "sum_depth4"]
 
 
 def sum_depth4(t: Expr) -> Expr:
@@ -120,3 +120,16 @@ def derive(check: Check) -> str:
     check.equal(h_infinite.subs(z, found), t, "h_inf(t/(1 + sqrt(1 + t^2))) = t")
     check.equal(1 - found**2, 2 / (1 + sqrt(1 + t**2)), "which lies in (-1, 1): 1 - z^2 is positive")
     return "h_4^-1(t) = t/s^2, s^4 - 2 s^3 = t^2 in radicals; h_inf^-1(t) = t/(1 + sqrt(1 + t^2))"
+
+
+CLAIMS = (
+    Claim(
+        "new.inverse-in-radicals",
+        "This package",
+        "The inverse of h_D, the slope of q_D, is a formula in radicals at D = 4 and in the limit of infinite "
+        "depth.",
+        r"h_4^{-1}(t) = t/s^2,\; s^4 - 2s^3 = t^2; \qquad h_\infty^{-1}(t) = \frac{t}{1+\sqrt{1+t^2}}",
+        Verdict.PROVED,
+        (proof(derive),),
+    ),
+)

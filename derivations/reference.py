@@ -36,7 +36,7 @@ from sympy import (
     symbols,
 )
 
-from implicitbias.ledger import Check
+from implicitbias.ledger import Check, Claim, Verdict, proof
 
 from . import depth, hypentropy
 from ._flow import gradient_flow
@@ -44,7 +44,7 @@ from ._flow import gradient_flow
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bregman_conjugate", "derive", "product_flow", "share"]
+__all__ = ["CLAIMS", "bregman_conjugate", "derive", "product_flow", "share"]
 
 n, D, p = depth.n, depth.D, depth.p
 
@@ -208,3 +208,18 @@ def derive(check: Check) -> str:
     )
     shares(check)
     return "argmin D_Q(beta, beta_0), a^2 = w_+ w_- or |u^2 - v^2|/4, 2 a^(2-D) = w_+^(2-D) + w_-^(2-D)"
+
+
+CLAIMS = (
+    Claim(
+        "woodworth.footnote-2",
+        "Woodworth et al. (2020), footnote 2",
+        "The results extend to a start with w_+ different from w_- and to the model u v: the flow ends at the "
+        "solution of X beta = y with the least Bregman divergence of Q from the predictor at the start.",
+        r"\beta^\infty = \operatorname{argmin}_{X\beta=y} D_Q(\beta, \beta(0)), \qquad a^2 = w_+ w_- \text{ or "
+        r"} \tfrac14|u^2 - v^2|, \quad 2a^{2-D} = w_+^{2-D} + w_-^{2-D}",
+        Verdict.PROVED,
+        (proof(derive),),
+        remark="The paper says that it can be done and does not carry it out.",
+    ),
+)
