@@ -22,7 +22,9 @@ from sympy import (
     Integer,
     Rational,
     expand_log,
+    limit,
     log,
+    oo,
     powsimp,
     ring,
     simplify,
@@ -185,7 +187,30 @@ def ends(check: Check) -> None:
         check(coefficients(depth) == expected, f"r = z^2/(2D^2) - (D-1)(4D-5) z^4/(24 D^4) + ... at D = {depth}")
     # a^D lies between z and z + 1, and y <= mu -> 0
     big = symbols("Z", positive=True)  # z^(1/D)
-    ratio = powsimp(expand_log(log(multiplier(x) * x**n), force=True) - (1 + n) * (log(x) - log(1 + x)))
+    check(limit(multiplier(x).subs(n, 1), x, oo) == 0, "mu -> 0 and y <= mu: only x remains")
+    check(limit((big - 1) ** 2 / big**2, big, oo) == 1, "r ~ (z^(1/D) - 1)^2 ~ z^(2/D)")
+    slope = symbols("theta", positive=True)
+    check(
+        limit(slope * big**3 - big**2, big, oo) == oo,
+        "theta z - r is unbounded for theta != 0: no finite conjugate",
+    )
+    check(limit(multiplier(x).subs(n, 0), x, oo) == 1, "at D = 2, mu -> 1: there the conjugate is finite up to 1")
+
+
+def derive(check: Check) -> str:
+    """Lagrange, one solution, curvature, ends."""
+    stationarity(check)
+    E = slope_of_constraint(check)
+    unique(check)
+    curvature(check, E)
+    ends(check)
+    return "r_D = x^2 + y^2, x (1+x)^(1-D) = y (1-y)^(1-D), convex for x <= 1/(D-2), ~ z^(2/D)"
+
+
+def no_implicit_twin(check: Check) -> str:
+    """``r_D`` is concave far out, and every ``q_{D'}`` is convex."""
+    curvature(check, slope_of_constraint(check))
+    ratio = expand_log(log(multiplier(x) * x**n), force=True) - (1 + n) * (log(x) - log(1 + x))
     check.equal(ratio, Integer(0), "x^(D-2) mu = (x/(1+x))^(D-1) < 1: r_D' = 2 mu/D < 2 x^(2-D)/D -> 0")
     # a convex even function with a positive slope somewhere grows at least linearly
     return "r_D is no rescaled q_D' for any D > 2, D' >= 2: it is not convex, and its slope tends to 0"
