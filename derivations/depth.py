@@ -21,7 +21,9 @@ from __future__ import annotations
 
 from sympy import (
     Expr,
+    Integer,
     Matrix,
+    Rational,
     Symbol,
     cosh,
     exp,
@@ -35,11 +37,11 @@ from sympy import (
     tanh,
 )
 
-from implicitbias.ledger import Check
+from implicitbias.ledger import Check, Claim, Correction, Refutation, Verdict, counterexample, proof
 
 from ._flow import PRINTED_FACTOR, Flow, dual_constant, gradient_flow, velocity_constant
 
-__all__ = ["D", "curve", "curve_integral", "derive", "dual_of_weights", "n", "p", "shape", "solve_flow"]
+__all__ = ["CLAIMS", "D", "curve", "curve_integral", "derive", "dual_of_weights", "n", "p", "shape", "solve_flow"]
 
 # D = n + 2 with n > 0: SymPy then knows the sign of D - 2 and treats every exponent as real.
 n = symbols("n", positive=True)
@@ -183,3 +185,110 @@ def derive(check: Check) -> str:
     weights_and_scales(check)
     hyperbolic(check)
     return "Q = alpha^(D-2) sum a_i^2 q_D(beta_i/a_i^D), q_D = z t - H_D(z), t = h_D(z)"
+
+
+def printed_depth(refute: Refutation) -> str:
+    """D = 3, one sample, x = 1, y = 0, at w_+ = 1, w_- = 1/2; and the path for constant residual."""
+    w, t = symbols("w_+ t", positive=True)
+    plus, minus = Integer(1), Rational(1, 2)
+    residual = plus**3 - minus**3
+    velocity = -((w**3 - minus**3) ** 2).diff(w).subs(w, plus)
+    refute.differs(-3 * residual * plus**2, velocity, "(50): w_+' at D = 3, x = 1, y = 0, w_+ = 1, w_- = 1/2")
+    refute.differs(3 * residual * plus**2, velocity, "(55), with the sign of dL/dw as printed")
+    # (51) with r = 1 over [0, t], alpha = 1: w' = -6 w^2 has w = 1/(1 + 6t)
+    true = 1 / (1 + 6 * t)
+    refute.holds(simplify(true.diff(t) + 6 * true**2) == 0, "w = 1/(1 + 6t) solves w' = -6 r w^2 with r = 1")
+    refute.differs(1 / (1 + 3 * t).subs(t, 1), true.subs(t, 1), "(51) after int r = 1")
+    refute.differs(Integer(2), Integer(1), "(57): entries of X~^T int r against those of beta, d = 1")
+    return f"w_+' = {velocity} where (50) has {-3 * residual} and (55) {3 * residual}; w_+ = 1/7 where (51) has 1/4"
+
+
+def sharp_bound(check: Check) -> str:
+    """``w^{2-D}`` stays positive, on both sides."""
+    flow_to_curve(check)
+    g, a = symbols("g a", positive=True)  # g = |X^T int r|_i
+    # the smaller of w_+^{2-D}, w_-^{2-D} is a^{2-D} - 2D(D-2) g
+    limit_of_g = solve(a**-n - 2 * D * n * g, g)
+    check(len(limit_of_g) == 1, "positive as long as g < a^(2-D)/(2D(D-2)) only")
+    check.equal(limit_of_g[0], a**-n / (2 * D * n), "the bound is half of what is printed")
+    check((a**-n / (D * n) - limit_of_g[0]).is_positive is True, "so the printed bound holds, with room")
+    return "||X^T int r||_inf < alpha^(2-D)/(2D(D-2)): strict, and half of the printed bound"
+
+
+_PAPER = "Woodworth et al. (2020)"
+CLAIMS = (
+    Claim(
+        "woodworth.lemma-8",
+        f"{_PAPER}, Lemma 8, equation (54)",
+        "For the flow of ||X beta - y||^2 at depth D > 2 from alpha, with residual r, no entry of X^T int r "
+        "ever exceeds alpha^(2-D)/(D(D-2)) in size.",
+        r"\left\|X^\top\int_0^t r\right\|_\infty \le \frac{\alpha^{2-D}}{D(D-2)}",
+        Verdict.PROVED,
+        (proof(sharp_bound),),
+        remark="True, but not sharp: half of it is the bound, and strict. As printed it is sharp for half the "
+        "loss.",
+    ),
+    Claim(
+        "woodworth.eqs-50-53",
+        f"{_PAPER}, Appendix F, equations (50)-(53), (56), (58)",
+        "The flow at depth D is printed as w_+' = -D X^T r o w_+^(D-1), with solution (alpha^(2-D) + D(D-2) X^T "
+        "int r)^(-1/(D-2)), and the opposite signs for w_-.",
+        r"\dot w_+ = -D X^\top r\circ w_+^{D-1}, \qquad w_+ = \left(\alpha^{2-D} + D(D-2)X^\top\int "
+        r"r\right)^{-1/(D-2)}",
+        Verdict.FALSE,
+        (counterexample(printed_depth),),
+        Correction(
+            "D is 2D in the coefficients, and D(D-2) is 2D(D-2): those printed belong to half the loss. The "
+            "signs are right.",
+            r"\dot w_+ = -2D X^\top r\circ w_+^{D-1}, \qquad w_+ = \left(\alpha^{2-D} + 2D(D-2)X^\top\int "
+            r"r\right)^{-1/(D-2)}",
+            Verdict.PROVED,
+            (proof(derive),),
+        ),
+        "A factor of time; Theorem 3 is not affected.",
+    ),
+    Claim(
+        "woodworth.eq-55",
+        f"{_PAPER}, Appendix F, equation (55)",
+        "The flow is printed as w' = dL/dw.",
+        r"\dot w = \frac{dL}{dw} = -D\tilde X^\top r\circ w^{D-1}",
+        Verdict.FALSE,
+        (counterexample(printed_depth),),
+        Correction(
+            "A minus sign is missing in front of dL/dw, and D is 2D as in (50).",
+            r"\dot w = -\frac{dL}{dw} = -2D\tilde X^\top r\circ w^{D-1}",
+            Verdict.PROVED,
+            (proof(derive),),
+        ),
+        "What follows uses the right sign.",
+    ),
+    Claim(
+        "woodworth.eq-57",
+        f"{_PAPER}, Appendix F, equation (57)",
+        "The predictor is printed with X~ = [X, -X] in both terms, which have 2d entries then, while beta has d.",
+        r"\beta = \alpha^D\left(1+\alpha^{D-2}D(D-2)\tilde X^\top\int r\right)^{-\frac D{D-2}} - "
+        r"\alpha^D\left(1-\alpha^{D-2}D(D-2)\tilde X^\top\int r\right)^{-\frac D{D-2}}",
+        Verdict.FALSE,
+        (counterexample(printed_depth),),
+        Correction(
+            "X~ is X there, and the constants are twice as large.",
+            r"\beta = \alpha^D h_D(z), \quad z = -2D(D-2)\alpha^{D-2} X^\top\int r",
+            Verdict.PROVED,
+            (proof(derive),),
+        ),
+        "Notation.",
+    ),
+    Claim(
+        "woodworth.theorem-3",
+        f"{_PAPER}, Theorem 3, equations (10), (58)-(60)",
+        "At depth D the flow of ||X beta - y||^2 with beta = w_+^D - w_-^D from w_+ = w_- = alpha ends at the "
+        "solution of X beta = y of least Q, Q = alpha^D sum q_D(beta_i/alpha^D), where q_D' inverts h_D.",
+        r"\beta^\infty = \operatorname{argmin}_{X\beta=y}\alpha^D\sum_i q_D(\beta_i/\alpha^D), \quad q_D' = "
+        r"h_D^{-1}, \quad h_D(z) = (1-z)^{-\frac D{D-2}} - (1+z)^{-\frac D{D-2}}",
+        Verdict.PROVED,
+        (proof(derive),),
+        remark="For every real D > 2, with any shape w0, and q_D in closed form: q_D(t) = t z - (D-2)/2 "
+        "[(1-z)^(-2/(D-2)) + (1+z)^(-2/(D-2)) - 2] at z = h_D^{-1}(t). The domain of h_D is the open "
+        "interval (-1, 1). The limits in alpha are woodworth.theorem-3-rich-limit and -kernel-limit.",
+    ),
+)

@@ -36,12 +36,12 @@ from sympy import (
     symbols,
 )
 
-from implicitbias.ledger import Check
+from implicitbias.ledger import Check, Claim, Verdict, proof
 
 from .depth import D, curve, curve_integral, n, p
 from .radicals import inverse_infinite
 
-__all__ = ["derive", "slope_at_two"]
+__all__ = ["CLAIMS", "derive", "slope_at_two"]
 
 # Near D = 2 and D = infinity the exponent p = D/(D-2) is the natural variable; (D-2)/2 = 1/(p-1).
 A, P, t = symbols("A P t", positive=True)
@@ -140,3 +140,45 @@ def derive(check: Check) -> str:
     at_five = slope.subs(t, 5).evalf(4)
     infinite_depth(check)
     return f"l2 and weighted l1 ends; (D/(D-2)) q_D = q + k (D-2) + ..., k = {at_five} at t = 5; q_inf closed"
+
+
+_PAPER = "This package"
+CLAIMS = (
+    Claim(
+        "new.q-at-zero",
+        _PAPER,
+        "The expansion of q_D at 0, for every real depth: a square, and the first correction to it.",
+        r"q_D(t) = \frac{t^2}{4p} - \frac{(p+1)(p+2)}{192p^3}t^4 + \ldots, \qquad p = \frac{D}{D-2}",
+        Verdict.PROVED,
+        (proof(derive),),
+    ),
+    Claim(
+        "new.depth-to-two",
+        _PAPER,
+        "As D falls to 2, q_D itself tends to 0, and D/(D-2) times it to the hypentropy; the difference is of "
+        "the order D - 2.",
+        r"\frac{D}{D-2}q_D(t) \to 2-\sqrt{4+t^2}+t\operatorname{arcsinh}\frac t2 \quad (D \to 2)",
+        Verdict.PROVED,
+        (proof(derive),),
+        remark="At t = 5 the difference is -1.227 (D-2) to first order.",
+    ),
+    Claim(
+        "new.depth-to-infinity",
+        _PAPER,
+        "As D grows with alpha^D fixed, q_D tends to a function in closed form.",
+        r"q_\infty(t) = \sqrt{1+t^2} - 1 - \log\frac{1+\sqrt{1+t^2}}{2}, \qquad h_\infty^{-1}(t) = "
+        r"\frac{\sqrt{1+t^2}-1}{t}",
+        Verdict.PROVED,
+        (proof(derive),),
+    ),
+    Claim(
+        "new.shaped-limits",
+        _PAPER,
+        "With a shape w0 the limits at depth D are weighted norms: squares with weights w0^(-2(D-1)) in the "
+        "kernel limit, and at D > 2, unlike at D = 2, the l1 norm with weights w0^(2-D) in the rich one.",
+        r"Q \sim \sum_i \beta_i^2/w_{0,i}^{2(D-1)} \;(\alpha\to\infty), \qquad Q \to \sum_i "
+        r"w_{0,i}^{2-D}|\beta_i| \;(\alpha\to 0)",
+        Verdict.PROVED,
+        (proof(derive),),
+    ),
+)

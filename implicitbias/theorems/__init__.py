@@ -3,6 +3,17 @@
 ``implicitbias verify`` says of each what is known of it and shows it.
 """
 
+from ._depth import interpolation_derivative, lemma8_bound, lemma8_log_bound
+from ._lemmas import (
+    lemma5_alpha,
+    lemma5_log_alpha,
+    lemma6_alpha,
+    lemma6_log_alpha,
+    lemma6_sharp_alpha,
+    lemma6_sharp_log_alpha,
+    lemma7_alpha,
+    lemma7_sharp_alpha,
+)
 from ._moroshko import (
     l2_margin,
     moroshko_lemma3_accuracy,
@@ -15,7 +26,18 @@ from ._moroshko import (
 )
 
 __all__ = [
+    "interpolation_derivative",
     "l2_margin",
+    "lemma5_alpha",
+    "lemma5_log_alpha",
+    "lemma6_alpha",
+    "lemma6_log_alpha",
+    "lemma6_sharp_alpha",
+    "lemma6_sharp_log_alpha",
+    "lemma7_alpha",
+    "lemma7_sharp_alpha",
+    "lemma8_bound",
+    "lemma8_log_bound",
     "moroshko_lemma3_accuracy",
     "moroshko_lemma3_loss",
     "moroshko_theorem4",
