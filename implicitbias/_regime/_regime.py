@@ -11,7 +11,8 @@ from scipy import sparse
 
 from ..problems import Interpolation
 from ..regularizer import Q
-from ._thresholds import EndPoints, crossings, guarantees, theorem2
+from ..theorems import theorem2_kernel_alpha, theorem2_rich_log_alpha
+from ._thresholds import EndPoints, crossings, guarantees
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -191,7 +192,8 @@ def regime(
     rich, kernel = crossings(end, eps, certain)
     proved: tuple[float | None, float | None] = None, None
     if reg.D == 2 and reg.w0 is None and end.kernel.minimum > 0.0:
-        proved = theorem2(end.rich.minimum, end.kernel.minimum, d, eps)
+        printed = theorem2_kernel_alpha(eps, end.kernel.minimum)
+        proved = theorem2_rich_log_alpha(eps, end.rich.minimum, d), math.log(printed)
     return Regime(
         log_alpha=reg.log_alpha,
         D=float(reg.D),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["EndPoints", "crossings", "guarantees", "theorem2"]
+__all__ = ["EndPoints", "crossings", "guarantees"]
 
 _LOG_TINY = -700.0
 """Logarithm that stands for that of an excess of zero, just inside the range of floats."""
@@ -83,13 +83,6 @@ def guarantees(S: float, B: float, D: float, w0: Array, eps: float) -> tuple[flo
     rich = math.inf if (1.0 + eps) ** 2 * least >= total else _zero(l1_margin, math.log(S / total) / D, -1.0)
     kernel = -math.inf if (1.0 + eps) * least >= total else _zero(l2_margin, math.log(B) / D, 1.0)
     return rich, kernel
-
-
-def theorem2(l1: float, l2: float, d: int, eps: float) -> tuple[float, float]:
-    """Log alphas of Woodworth et al. (2020), Theorem 2 (eqs. 8 and 9), from the minimum norms; depth 2."""
-    powers = -(2.0 + eps) / (2.0 * eps) * (math.log(2.0 * (1.0 + eps)) + math.log(l1))
-    kernel = 0.5 * (math.log(2.0 * (1.0 + eps) * (1.0 + 2.0 / eps)) + math.log(l2))
-    return min(powers, -d / (eps * l1)), kernel
 
 
 def crossings(end: EndPoints, eps: float, certain: tuple[float, float]) -> tuple[float, float]:

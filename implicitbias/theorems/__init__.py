@@ -24,6 +24,15 @@ from ._moroshko import (
     moroshko_theorem6_log_mu,
     moroshko_theorem7,
 )
+from ._theorem2 import (
+    theorem2_kernel_alpha,
+    theorem2_kernel_clean_alpha,
+    theorem2_kernel_sharp_alpha,
+    theorem2_rich_alpha,
+    theorem2_rich_clean_log_alpha,
+    theorem2_rich_log_alpha,
+    theorem2_rich_sharp_log_alpha,
+)
 
 __all__ = [
     "interpolation_derivative",
@@ -45,4 +54,11 @@ __all__ = [
     "moroshko_theorem6_accuracy",
     "moroshko_theorem6_log_mu",
     "moroshko_theorem7",
+    "theorem2_kernel_alpha",
+    "theorem2_kernel_clean_alpha",
+    "theorem2_kernel_sharp_alpha",
+    "theorem2_rich_alpha",
+    "theorem2_rich_clean_log_alpha",
+    "theorem2_rich_log_alpha",
+    "theorem2_rich_sharp_log_alpha",
 ]
