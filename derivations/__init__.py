@@ -28,6 +28,8 @@ MODULES = (
     "explicit_depth",
     "radicals",
     "galois",
+    "matrix_flow",
+    "theorem4",
     "classification",
 )
 
