@@ -30,6 +30,8 @@ MODULES = (
     "galois",
     "matrix_flow",
     "theorem4",
+    "theorem9",
+    "corollary10",
     "classification",
 )
 

@@ -35,8 +35,9 @@ _ORDER, _STEP = 30, "0.12"
 
 
 def end_point(digits: int = 40) -> tuple[mpmath.mpf, ...]:
-    """Flow of ``(tr M - 1)^2 + (M_12 - 1)^2``, ``M = U V^T``, from ``U U^T = V V^T = I``, ``M = 0``, by power
-    series.
+    """Flow of ``(tr M - 1)^2 + (M_12 - 1)^2``, ``M = U V^T``, by power series, from a multiple of the identity.
+
+    At the start ``U U^T = V V^T = I`` and ``M = 0``.
 
     The exchange of the two coordinates together with transposition leaves the problem as it is, so six numbers are
     enough: ``M = [[p, b], [c, p]]``, ``U U^T = [[u, w], [w, v]]``, ``V V^T = [[v, w], [w, u]]``. With ``G =
@@ -142,7 +143,7 @@ def simultaneous(check: Check) -> str:
 
 
 def lifted_speed(_: float, flat: np.ndarray, X: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """``M' = -2 (G M + M G)`` of the lifted matrix, flat, for measurements ``(N, d, d)`` of its upper right block."""
+    """``M' = -2 (G M + M G)`` of the lifted matrix, flat, for measurements ``(N, d, d)`` of its right block."""
     d = X.shape[1]
     M = flat.reshape(2 * d, 2 * d)
     G = np.zeros_like(M)

@@ -24,6 +24,15 @@ from ._moroshko import (
     moroshko_theorem6_log_mu,
     moroshko_theorem7,
 )
+from ._tangent import (
+    corollary10_width,
+    lemma11_rate,
+    lemma13_deviation,
+    lemma13_probability,
+    theorem9_largest_gap,
+    theorem9_tangent,
+    theorem9_weights,
+)
 from ._theorem2 import (
     theorem2_kernel_alpha,
     theorem2_kernel_clean_alpha,
@@ -35,6 +44,7 @@ from ._theorem2 import (
 )
 
 __all__ = [
+    "corollary10_width",
     "interpolation_derivative",
     "l2_margin",
     "lemma5_alpha",
@@ -47,6 +57,9 @@ __all__ = [
     "lemma7_sharp_alpha",
     "lemma8_bound",
     "lemma8_log_bound",
+    "lemma11_rate",
+    "lemma13_deviation",
+    "lemma13_probability",
     "moroshko_lemma3_accuracy",
     "moroshko_lemma3_loss",
     "moroshko_theorem4",
@@ -61,4 +74,7 @@ __all__ = [
     "theorem2_rich_clean_log_alpha",
     "theorem2_rich_log_alpha",
     "theorem2_rich_sharp_log_alpha",
+    "theorem9_largest_gap",
+    "theorem9_tangent",
+    "theorem9_weights",
 ]

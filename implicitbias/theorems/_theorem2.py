@@ -201,7 +201,7 @@ def theorem2_rich_sharp_log_alpha(eps: float, l1_norm: float, d: int, D: float =
         return math.inf
 
     def log_sigma(kappa: float) -> float:
-        """``log(||beta*||_1/alpha^D)`` at which this ratio of duals gives the excess; hugely negative where none does."""
+        """``log(||beta*||_1/alpha^D)`` where this ratio of duals gives `eps`; hugely negative if none does."""
         # 1 - kappa > eps kappa is needed: (d-1) rho ((1-kappa) - eps kappa) = eps
         room = (1.0 - kappa) - eps * kappa
         if room <= 0.0 or eps >= (d - 1) * room:
