@@ -32,6 +32,8 @@ MODULES = (
     "theorem4",
     "theorem9",
     "corollary10",
+    "thesis",
+    "chizat",
     "classification",
 )
 
