@@ -35,6 +35,7 @@ MODULES = (
     "thesis",
     "chizat",
     "classification",
+    "moroshko",
 )
 
 
