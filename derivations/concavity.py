@@ -19,6 +19,7 @@ from sympy import (
     factorial,
     limit,
     rf,
+    series,
     simplify,
     sinh,
     sqrt,
@@ -92,7 +93,41 @@ def norms(tries: Search) -> str:
     return tries.conclude("vectors of length to 11, entries 1e-6 to 1e6, D from 2 to 20")
 
 
+def elasticity(check: Check) -> str:
+    """``H/(z h)`` is a mean of ``1/(k+1)`` with weights ``c_k z^{k+1}``, which move to larger k as z grows."""
+    power_series(check)
+    z, k = symbols("z k", positive=True)
+    c, e = symbols("c_1 c_3", positive=True)
+    # two terms, the covariance of any number of them is a sum of such: h = c z + e z^3, H = c z^2/2 + e z^4/4
+    h, integral = c * z + e * z**3, c * z**2 / 2 + e * z**4 / 4
+    slope = simplify((integral / (z * h)).diff(z))
+    check(slope.is_negative is True, "d/dz of the mean is minus a covariance of 1/(k+1) and k+1: H/(z h) falls")
+    check((1 / (k + 1)).diff(k).is_negative is True, "as 1/(k+1) falls in k")
+    p_ = symbols("p", positive=True)
+    near = symbols("z", real=True)
+    first = series((1 - near) ** -p_ - (1 + near) ** -p_, near, 0, 3).removeO()
+    start = limit(first.integrate(near) / (near * first), near, 0)
+    check.equal(start, Integer(1) / 2, "H/(z h) = 1/2 at 0: t q'/q = 1/(1 - H/(z h)) = 2")
+    gap = symbols("A", positive=True)
+    for value in (1, 2, 5):
+        ratio = (depth.curve_integral(1 - gap) / depth.curve(1 - gap)).subs(depth.n, value)
+        check(limit(ratio, gap, 0) == 0, f"H/(z h) -> 0 at the other end (D = {value + 2}): t q'/q -> 1")
+    return "t q_D'(t)/q_D(t) = 1/(1 - H/(z h)) falls from 2 to 1 for every D >= 2"
+
+
 CLAIMS = (
+    Claim(
+        "new.elasticity",
+        "This package",
+        "The elasticity t q_D'(t)/q_D(t) falls from 2 at t = 0 to 1 at infinity, at every depth; so the ratio "
+        "of Q at the first unit vector and at the vector of equal entries increases with alpha for every D, not "
+        "only at D = 2.",
+        r"\frac{t\,q_D'(t)}{q_D(t)} \searrow, \quad 2 \to 1; \qquad "
+        r"\frac{d}{d\alpha}\frac{Q^D_\alpha(e_1)}{Q^D_\alpha(1_d/\sqrt d)} \ge 0",
+        Verdict.PROVED,
+        (proof(elasticity),),
+        remark="At D = 2 the limit 1 is approached like 1/log t.",
+    ),
     Claim(
         "new.concave-in-square",
         "This package",

@@ -74,7 +74,7 @@ def identity(check: Check) -> str:
     return "x q(1/x) = 2x - sqrt(4x^2 + 1) + log(1/x) + log(1/2 + sqrt(x^2 + 1/4))"
 
 
-def bounds(check: Check, constant: Rational = Integer(2)) -> str:  # noqa: B008 (a SymPy number is immutable)
+def bounds(check: Check) -> str:
     """(32), with 2 in place of 3: by derivatives in ``S = sqrt(4x^2 + 1)``."""
     identity(check)
     g = -S + log((1 + S) / 2)
@@ -82,7 +82,6 @@ def bounds(check: Check, constant: Rational = Integer(2)) -> str:  # noqa: B008 
     check.equal(
         g.diff(S), -S / (1 + S), "which decreases: F <= 2x - 1 + log(1/x), so (32) above, where 3x is printed"
     )
-    check((3 - constant).is_nonnegative is True, "2x <= 3x")
     rise = sqrt(S**2 - 1) + g  # 2x = sqrt(S^2 - 1)
     check(rise.subs(S, 1) == -1, "F(x) - log(1/x) = -1 at x = 0")
     slope = simplify((rise.diff(S) - 1 / (1 + S)).subs(S, 1 + S))

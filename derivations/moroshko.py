@@ -174,7 +174,7 @@ def theorem_7(tries: Search) -> str:
 
 
 def sweeping(tries: Search) -> str:
-    """Three points on which the flow leaves the ``Q_mu`` path: that gap stays, the one to the limit process goes."""
+    """Three points on which the flow leaves the ``Q_mu`` path for good, and tends to the limit process."""
     data = three_points.changing_support()
     mus = np.array([0.3, 0.05, 0.02])
     for depth in (2, 3):

@@ -31,10 +31,8 @@ from . import matrix_flow
 
 __all__ = ["CLAIMS", "end_point", "simultaneous"]
 
-_ORDER, _STEP = 30, "0.12"
 
-
-def end_point(digits: int = 40) -> tuple[mpmath.mpf, ...]:
+def end_point(digits: int = 40, order: int = 40) -> tuple[mpmath.mpf, ...]:
     """Flow of ``(tr M - 1)^2 + (M_12 - 1)^2``, ``M = U V^T``, by power series, from a multiple of the identity.
 
     At the start ``U U^T = V V^T = I`` and ``M = 0``.
@@ -50,13 +48,13 @@ def end_point(digits: int = 40) -> tuple[mpmath.mpf, ...]:
         ``p, b, c`` at the end.
     """
     with mpmath.workdps(digits):
-        one, step = mpmath.mpf(1), mpmath.mpf(_STEP)
+        one, small = mpmath.mpf(1), mpmath.mpf(10) ** -digits
         state = [mpmath.mpf(0)] * 3 + [one, one, mpmath.mpf(0)]  # p, b, c, u, v, w
         for _ in range(600):
             series = [[value] for value in state]
             p, b, c, u, v, w = series
             g, h = [2 * (2 * p[0] - 1)], [2 * (b[0] - 1)]
-            for k in range(_ORDER):
+            for k in range(order):
 
                 def times(x: list[mpmath.mpf], y: list[mpmath.mpf], k: int = k) -> mpmath.mpf:
                     return mpmath.fdot(x[: k + 1], y[k::-1])
@@ -73,6 +71,9 @@ def end_point(digits: int = 40) -> tuple[mpmath.mpf, ...]:
                     coefficients.append(speed / (k + 1))
                 g.append(4 * p[-1])
                 h.append(2 * b[-1])
+            # a step at which the last two terms are below the rounding
+            last = max(abs(coefficients[-k]) ** (one / (order + 1 - k)) for coefficients in series for k in (1, 2))
+            step = min(small ** (one / order) / last, one)
             state = [mpmath.polyval(coefficients[::-1], step) for coefficients in series]
             if abs(2 * state[0] - 1) + abs(state[1] - 1) < mpmath.mpf(10) ** (5 - digits):
                 return tuple(state[:3])

@@ -10,7 +10,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from sympy import Expr, S, Symbol, simplify, sympify
+from sympy import Expr, Rational, S, Symbol, simplify, sympify
 
 from ._intervals import positive_on
 
@@ -186,13 +186,17 @@ def _sign(left: Any, right: Any) -> int:
             # inputs are good to thirty digits: what is left after them is no difference
             size = max(abs(_mpf(left)), abs(_mpf(right)))
             return 0 if abs(gap) <= mpmath.mpf(10) ** -25 * size else int(mpmath.sign(gap))
-    gap = sympify(left) - sympify(right)
-    sign = simplify(gap) if gap.is_zero is None else gap
-    if sign.is_zero:
+    first, second = sympify(left), sympify(right)
+    gap = first - second
+    if gap.is_zero or simplify(gap).is_zero:
         return 0
-    short, long = sign.evalf(30), sign.evalf(60)
-    if not (short.is_Float and long.is_Float and short * long > 0):
+    short, long = gap.evalf(30), gap.evalf(60)
+    if not (short.is_Float or short.is_Rational) or not (long.is_Float or long.is_Rational):
         raise StepError(f"the sign of {gap} is not decided")
+    # zero that SymPy does not see is evaluated to noise; what counts is a difference in the first 25 digits
+    size = max(abs(first.evalf(30)), abs(second.evalf(30)))
+    if abs(long) <= size * Rational(1, 10**25):
+        return 0
     return 1 if long > 0 else -1
 
 

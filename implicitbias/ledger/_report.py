@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,9 @@ def table(verification: Verification) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    rows = Table("claim", "statement", "evidence", show_lines=True)
+    rows = Table(show_lines=True)
+    for heading in ("claim", "statement", "evidence"):
+        rows.add_column(heading, overflow="fold")  # an id that is too long goes on in the next line
     for claim in verification.claims.values():
         name = Text(f"{claim.id}\n")
         name.append(claim.verdict.value, style=COLOURS[claim.verdict])
@@ -148,16 +151,21 @@ def errata(claims: Mapping[str, Claim]) -> str:
 
 
 def _entry(claim: Claim) -> list[str]:
-    lines = ["", f"### `{claim.id}`", "", f"*{claim.source}.* {claim.sentence}", "", f"$${claim.latex}$$"]
+    lines = ["", f"### `{claim.id}`", "", f"*{claim.source}.* {_plain(claim.sentence)}", "", f"$${claim.latex}$$"]
     for e in claim.evidence:
         if e.kind == "counterexample":
             outcome = carry_out(e)
             if outcome.state != "holds":
                 raise RuntimeError(f"the counterexample {e.name} fails: {outcome.result}")
-            lines += ["", f"**Counterexample.** {outcome.result}"]
+            lines += ["", f"**Counterexample.** {_plain(outcome.result)}."]
     if claim.correction is not None:
-        known = claim.correction.verdict.value
-        lines += ["", f"**Instead** ({known}). {claim.correction.sentence}", "", f"$${claim.correction.latex}$$"]
+        known, words = claim.correction.verdict.value, _plain(claim.correction.sentence)
+        lines += ["", f"**Instead** ({known}). {words}", "", f"$${claim.correction.latex}$$"]
     if claim.remark:
-        lines += ["", claim.remark]
+        lines += ["", _plain(claim.remark)]
     return lines
+
+
+def _plain(text: str) -> str:
+    """Text in which Markdown finds nothing to format."""
+    return re.sub(r"([\\*_<`|\[\]])", r"\\\1", text)

@@ -107,3 +107,12 @@ def test_quick_draws_are_the_first_of_the_full_ones():
     quick = [rng.uniform() for rng in Search(seed=1, quick=True).draws(10, 3)]
     assert quick == full[:3]
     assert not np.isclose(full[0], next(Search(seed=2).draws(1, 1)).uniform())
+
+
+def test_a_zero_that_is_not_seen_is_no_difference():
+    # asinh(1/2) as a logarithm: SymPy leaves the difference alone, and evaluates it to noise
+    from sympy import asinh
+
+    hidden = asinh(Rational(1, 2)) - log((1 + sqrt(5)) / 2)
+    with pytest.raises(StepError, match="what it should be"):
+        Refutation().differs(1 + hidden, Integer(1), "the golden ratio")

@@ -66,7 +66,7 @@ def test_page_is_well_formed_and_escaped(found, toys):
 def test_errata_hold_the_counterexample_and_the_correction(toys):
     page = errata(toys.ALL)
     assert "### `moroshko.false`" in page
-    assert "**Counterexample.** at one half" in page
+    assert "**Counterexample.** at one half." in page
     assert "**Instead** (proved). The true one.\n\n$$x = 1$$" in page
     assert "woodworth" not in page.split("\n", 6)[-1]
 
