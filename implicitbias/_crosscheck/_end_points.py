@@ -18,8 +18,7 @@ from ._minimum import minimum_norms
 from ._options import check_options
 
 if TYPE_CHECKING:
-    from ..train import DiagonalNetwork
-    from ..train import ProductNetwork
+    from ..train import DiagonalNetwork, ProductNetwork
 
 __all__ = ["TRAINERS", "compare_end_points"]
 
@@ -104,8 +103,7 @@ def _network(
     d: int, alpha: Any, D: float, w0: ArrayLike | None, initial: _Start, model: str, device: Any
 ) -> DiagonalNetwork | ProductNetwork:
     """The network to train, from a start that has given a regularizer already."""
-    from ..train import DiagonalNetwork
-    from ..train import ProductNetwork
+    from ..train import DiagonalNetwork, ProductNetwork
 
     if initial is None:
         return DiagonalNetwork(d, D, alpha, w0, device=device)

@@ -212,15 +212,18 @@ def theorem2_rich_sharp_log_alpha(eps: float, l1_norm: float, d: int, D: float =
         log_size = _dual_at_ratio(kappa, target, D)
         return log_size + math.log1p((d - 1) * kappa * math.exp(target))
 
-    top = 1.0 / (1.0 + eps)
-    grid = top * (1.0 - np.geomspace(1e-12, 1.0 - 1e-9, 200))
-    values = np.array([log_sigma(kappa) for kappa in grid])
-    best = int(values.argmax())
-    ends = float(grid[min(best + 1, len(grid) - 1)]), float(grid[max(best - 1, 0)])
-    refined = minimize_scalar(
-        lambda kappa: -log_sigma(kappa), bounds=ends, method="bounded", options={"xatol": 1e-14}
-    )
-    largest = max(float(values[best]), -float(refined.fun))
+    def at_gap(log_gap: float) -> float:
+        return -log_sigma((1.0 - math.exp(log_gap)) / (1.0 + eps))
+
+    # the best ratio may be as near to its largest, 1/(1 + eps), as eps is to 0
+    grid = np.log(np.geomspace(1e-14, 1.0 - 1e-9, 300))
+    values = np.array([at_gap(log_gap) for log_gap in grid])
+    best = int(values.argmin())
+    if values[best] >= _NEVER:
+        return math.inf
+    ends = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
+    refined = minimize_scalar(at_gap, bounds=ends, method="bounded", options={"xatol": 1e-12})
+    largest = -min(float(values[best]), float(refined.fun))
     return (math.log(l1_norm) - largest) / float(D)
 
 
