@@ -56,7 +56,7 @@ def test_kernel_part(problem, log_eps, above):
     problem=regressions(decades=2.0),
     depth=st.sampled_from([2.0, 2.2, 3.0, 7.5, 20.0]),
     log_mu=st.floats(-20.0, 20.0),
-    log_eps=st.floats(-2.0, 0.0),
+    log_eps=st.floats(-4.0, -0.5),
 )
 def test_bounds_at_every_depth(problem, depth, log_mu, log_eps):
     X, y = problem
