@@ -3,6 +3,7 @@
 ``implicitbias verify`` says of each what is known of it and shows it.
 """
 
+from ._asymptotic import Asymptotic, asymptotic_kernel, asymptotic_rich
 from ._depth import interpolation_derivative, lemma8_bound, lemma8_log_bound
 from ._lemmas import (
     lemma5_alpha,
@@ -44,6 +45,9 @@ from ._theorem2 import (
 )
 
 __all__ = [
+    "Asymptotic",
+    "asymptotic_kernel",
+    "asymptotic_rich",
     "corollary10_width",
     "interpolation_derivative",
     "l2_margin",
