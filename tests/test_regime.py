@@ -11,7 +11,8 @@ from scipy import sparse
 import implicitbias as ib
 from implicitbias._regime import Regime, regime
 from implicitbias._regime._limits import _is_only_minimizer, bent
-from implicitbias._regime._thresholds import guarantees, theorem2
+from implicitbias._regime._thresholds import guarantees
+from implicitbias.theorems import theorem2_kernel_alpha, theorem2_rich_log_alpha
 
 
 def with_digits(digits):
@@ -237,10 +238,11 @@ def test_guarantees_are_the_scales_in_the_docstring(D):
 
 def test_theorem_2_of_the_paper():
     # the printed formulas, at numbers where they can be worked out by hand
-    rich, kernel = theorem2(l1=2.0, l2=3.0, d=10, eps=1.0)
+    rich = theorem2_rich_log_alpha(1.0, 2.0, 10)
+    kernel = math.log(theorem2_kernel_alpha(1.0, 3.0))
     assert rich == pytest.approx(min(-1.5 * math.log(8.0), -5.0))
     assert kernel == pytest.approx(0.5 * math.log(36.0))
-    assert theorem2(l1=100.0, l2=1.0, d=1, eps=0.5)[0] == pytest.approx(-2.5 * math.log(300.0))
+    assert theorem2_rich_log_alpha(0.5, 100.0, 1) == pytest.approx(-2.5 * math.log(300.0))
     X, y, w0 = line_problem(seed=2)
     for tolerance in (1e-3, 0.1, 3.0, 50.0):
         here = regime(X, y, 1.0, tolerance=tolerance)

@@ -5,7 +5,8 @@ import pytest
 from sympy import Rational, cosh, sinh, symbols
 
 import implicitbias as ib
-from derivations import Check, StepError, depth, explicit_depth, reference
+from derivations import depth, explicit_depth, reference
+from implicitbias.ledger import Check, StepError
 from implicitbias.regularizer import _explicit
 
 t = symbols("t", real=True)

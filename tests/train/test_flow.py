@@ -228,8 +228,8 @@ def test_refuses_what_it_cannot_train():
 
 def test_training_uses_nothing_it_is_checked_against():
     folder = Path(implicitbias.train.__file__).parent
-    files = {file.stem for file in folder.glob("*.py")}
-    for file in folder.glob("*.py"):
+    files = {file.stem for file in folder.rglob("*.py")} | {path.name for path in folder.iterdir() if path.is_dir()}
+    for file in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level:
                 assert node.module in {"_result", *files}, file
