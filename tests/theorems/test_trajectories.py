@@ -94,8 +94,7 @@ def test_rates_of_lazy_training(seed, depth):
         linear = start + np.concatenate([shift, -shift])
         gaps = (w - start, w - linear, beta - weight * (X.T @ dual))
         found.append([np.linalg.norm(gap) / size for gap, size in zip(gaps, (alpha, alpha, 1.0), strict=True)])
-    # a gap at the level of the integrator's tolerance has no slope; the predictor's can vanish at this order
-    told = np.array(found[1]) > 1e-9 * np.linalg.norm(dual)
+    # the integrator leaves some 4e-9 of noise, in which a gap has no slope; the predictor's can be that small
+    told = np.array([True, True, found[1][2] > 1e-7 * max(np.linalg.norm(dual), 1.0)])
     slopes = np.log(np.array(found[1])[told] / np.array(found[0])[told]) / math.log(4.0)
-    assert told[:2].all()
     assert np.abs(slopes - np.array([-1, -2, -2])[told]).max() < 0.1
