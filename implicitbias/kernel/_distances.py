@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
-from ._tangent import jacobian, tangent_kernel
+from ._tangent import jacobian
 
 __all__ = ["KernelObserver", "alignment", "cosine_distance", "feature_distance", "relative_change"]
 
@@ -93,7 +91,7 @@ class KernelObserver:
     Parameters
     ----------
     model
-        The model at its start; copied.
+        The model at its start.
     X, y
         Inputs the kernel is looked at on, ``(N, ...)``, and labels ``(N,)`` for the alignment, if any.
 
@@ -104,22 +102,29 @@ class KernelObserver:
     """
 
     def __init__(self, model: nn.Module, X: Tensor, y: Tensor | None = None) -> None:
-        start = copy.deepcopy(model)
         self._X, self._y = X, y
-        self._features = jacobian(start, X).detach()
-        self._kernel = tangent_kernel(start, X)
+        self._features = jacobian(model, X).detach()
+        self._kernel = _product(self._features)
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Numbers by name at the present weights."""
-        kernel = tangent_kernel(model, self._X)
+        features = jacobian(model, self._X).detach()
+        kernel = _product(features)
         seen = {
             "kernel_change": relative_change(self._kernel, kernel),
             "kernel_distance": cosine_distance(self._kernel, kernel),
-            "feature_distance": cosine_distance(self._features, jacobian(model, self._X)),
+            "feature_distance": cosine_distance(self._features, features),
         }
         if self._y is not None and kernel.dim() == 2:
             seen["alignment"] = alignment(kernel, self._y)
         return seen
+
+
+def _product(features: Tensor) -> Tensor:
+    """Tangent kernel of a Jacobian that is at hand, ``(N, P)`` or ``(N, k, P)``."""
+    if features.dim() == 2:
+        return features @ features.T
+    return torch.einsum("nap,mbp->nmab", features, features)
 
 
 def _require_same(before: Tensor, after: Tensor) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .._result import Status
 from ..train import fit
 from ._distances import KernelObserver
+from ._flow import kernel_flow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -202,8 +203,6 @@ def _train(
     observe = KernelObserver(trained, X)
     row: dict[str, float] = {}
     if test is not None:
-        from ._flow import kernel_flow
-
         row["kernel_test_loss"] = _error(kernel_flow(trained, X, y).predict(test[0]), test[1])
     start = nn.utils.parameters_to_vector(trained.parameters()).detach().clone()
     result = fit(trained, X, y, tolerance=tolerance, progress=progress, **options)

@@ -9,6 +9,8 @@ import math
 
 from scipy.optimize import brentq
 
+from ._arguments import require_positive
+
 __all__ = [
     "lemma5_alpha",
     "lemma5_log_alpha",
@@ -56,10 +58,11 @@ def lemma5_alpha(eps: float, l1_norm: float, d: int) -> float:
 
 def lemma5_log_alpha(eps: float, l1_norm: float, d: int) -> float:
     """Natural logarithm of :func:`lemma5_alpha`."""
-    _check(eps=eps, l1_norm=l1_norm, d=d)
+    require_positive(eps=eps, l1_norm=l1_norm, d=d)
     log_norm = math.log(l1_norm)
     powers = (0.0, 0.5 * log_norm, -(math.log(2.0) + log_norm) / (2.0 * eps))
-    return min(*powers, -d / (2.0 * eps * l1_norm))
+    # one division after the other: the product of two small numbers may be 0
+    return min(*powers, -d / (2.0 * eps) / l1_norm)
 
 
 def lemma6_alpha(eps: float, d: float) -> float:
@@ -94,7 +97,7 @@ def lemma6_alpha(eps: float, d: float) -> float:
 
 def lemma6_log_alpha(eps: float, d: float) -> float:
     """Natural logarithm of :func:`lemma6_alpha`."""
-    _check(eps=eps, d=d)
+    require_positive(eps=eps, d=d)
     log_d = math.log(d)
     # a little room: d = 12^(4 eps) itself, rounded, is meant
     if log_d < max(1.0, 4.0 * eps * math.log(12.0)) * (1.0 - 1e-12):
@@ -135,7 +138,7 @@ def lemma6_sharp_alpha(eps: float, d: float) -> float:
 
 def lemma6_sharp_log_alpha(eps: float, d: float) -> float:
     """Natural logarithm of :func:`lemma6_sharp_alpha`."""
-    _check(eps=eps, d=d)
+    require_positive(eps=eps, d=d)
     if d < 2 or eps >= math.sqrt(d) - 1.0:
         raise ValueError(f"eps must be less than sqrt(d) - 1 with d at least 2, got eps = {eps}, d = {d}")
     half = 0.5 * math.log(d)
@@ -182,7 +185,7 @@ def lemma7_alpha(eps: float, l2_norm: float) -> float:
     Woodworth et al. (2020), Lemma 7; proved, ``implicitbias verify woodworth.lemma-7``, and loose:
     :func:`lemma7_sharp_alpha`. The printed ``alpha_2(eps, ||beta||_2, d)`` does not depend on `d`.
     """
-    _check(eps=eps, l2_norm=l2_norm)
+    require_positive(eps=eps, l2_norm=l2_norm)
     return math.sqrt(l2_norm) * (1.0 + 1.0 / math.sqrt(math.sqrt(eps)))
 
 
@@ -212,7 +215,7 @@ def lemma7_sharp_alpha(eps: float, largest: float) -> float:
     -----
     Not in the papers; ``implicitbias verify new.lemma-7-sharp``.
     """
-    _check(eps=eps, largest=largest)
+    require_positive(eps=eps, largest=largest)
     return math.sqrt(largest / math.sqrt(48.0 * eps))
 
 
@@ -227,9 +230,3 @@ def _scaled_hypentropy(log_x: float) -> float:
         return 2.0 * x - root + math.log1p((root - 1.0) / 2.0) - log_x
     z = 1.0 / x
     return math.asinh(z / 2.0) - z / (2.0 + math.hypot(2.0, z))
-
-
-def _check(**values: float) -> None:
-    for name, value in values.items():
-        if not 0.0 < value < math.inf:
-            raise ValueError(f"{name} must be positive and finite, got {value}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..regularizer import L1, L2, Q
 from ..solvers.margin import max_margin
+from ._arguments import require_depth
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -123,7 +124,7 @@ def moroshko_lemma3_accuracy(log_time: ArrayLike, log_alpha: float, D: float, ga
     ValueError
         If an argument is out of range.
     """
-    _check_depth(D)
+    require_depth(D)
     if not 0.0 < gamma2 < math.inf:
         raise ValueError(f"gamma2 must be positive and finite, got {gamma2}")
     rate = math.log(2.0) + 2.0 * (math.log(D) + math.log(gamma2)) + (2.0 * D - 2.0) * log_alpha
@@ -186,7 +187,7 @@ def moroshko_theorem6_log_mu(accuracy: ArrayLike, log_alpha: float, D: float) ->
     -----
     Moroshko et al. (2020), Theorem 6, without a constant factor: with ``2 mu`` or ``mu/2`` it is false.
     """
-    _check_depth(D)
+    require_depth(D)
     gamma = np.asarray(accuracy, dtype=np.float64)
     if not (gamma > 0.0).all():
         raise ValueError(f"accuracy must be positive, got {gamma.min()}")
@@ -214,7 +215,7 @@ def moroshko_theorem6_accuracy(log_mu: ArrayLike, log_alpha: float, D: float) ->
     ValueError
         If the depth is out of range.
     """
-    _check_depth(D)
+    require_depth(D)
     return D * log_alpha - np.asarray(log_mu, dtype=np.float64)
 
 
@@ -286,16 +287,11 @@ def moroshko_theorem7(X: ArrayLike, y: ArrayLike, D: float = 2, w0: ArrayLike | 
     stationary for the ``l_{2/D}`` quasi-norm; where it is not, as for ``three_points.deeper_norm()``, Condition 5
     fails and the flow ends elsewhere.
     """
-    _check_depth(D)
+    require_depth(D)
     weights = None if w0 is None or D == 2 else np.abs(np.asarray(w0, dtype=np.float64)) ** (2.0 - D)
     return np.asarray(max_margin(X, y, L1(weights)).beta)
 
 
-def _check_depth(D: float) -> None:
-    if not 2.0 <= D < math.inf:
-        raise ValueError(f"D must be a finite number >= 2, got {D}")
-
-
 def _kernel_weights(D: float, w0: ArrayLike | None) -> NDArray[np.float64] | None:
-    _check_depth(D)
+    require_depth(D)
     return None if w0 is None else np.abs(np.asarray(w0, dtype=np.float64)) ** (2.0 - 2.0 * D)

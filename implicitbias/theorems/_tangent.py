@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ._arguments import require_positive
+
 __all__ = [
     "corollary10_width",
     "lemma11_rate",
@@ -43,7 +45,7 @@ def theorem9_largest_gap(mu: float, gamma: float, lam: float, Lam: float) -> flo
     Woodworth et al. (2020), Theorem 9. The width has to be at least twice the side of the matrix for `gamma` to be
     less than `mu`.
     """
-    _check(mu=mu, lam=lam, Lam=Lam)
+    require_positive(mu=mu, lam=lam, Lam=Lam)
     if not 0.0 <= gamma < math.inf:
         raise ValueError(f"gamma must not be negative, got {gamma}")
     if lam > Lam:
@@ -211,7 +213,7 @@ def corollary10_width(Y: float, alpha: float, d: int, lam: float, Lam: float, *,
     -----
     Woodworth et al. (2020), equations (89), (93), (94), (97), corrected: ``implicitbias verify woodworth.eq-94``.
     """
-    _check(Y=Y, alpha=alpha, d=d, lam=lam, Lam=Lam)
+    require_positive(Y=Y, alpha=alpha, d=d, lam=lam, Lam=Lam)
     first, ratio = 8192.0 * Lam**2 * d / lam**2, 4.0 + 16.0 * Lam / lam
     if printed:
         second = 512.0 * d**3 * Lam**3 * ratio**2 / lam**2
@@ -225,9 +227,3 @@ def _require(gap: float, mu: float, gamma: float, lam: float, Lam: float) -> Non
     # the largest one itself, rounded, is meant
     if not 0.0 <= gap <= largest * (1.0 + 1e-12):
         raise ValueError(f"gap must lie between 0 and {largest}, got {gap}")
-
-
-def _check(**values: float) -> None:
-    for name, value in values.items():
-        if not 0.0 < value < math.inf:
-            raise ValueError(f"{name} must be positive and finite, got {value}")

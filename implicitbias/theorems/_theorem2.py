@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 from ..special import h_inverse
+from ._arguments import require_depth, require_positive
 
 __all__ = [
     "theorem2_kernel_alpha",
@@ -65,9 +66,10 @@ def theorem2_rich_alpha(eps: float, l1_norm: float, d: int) -> float:
 
 def theorem2_rich_log_alpha(eps: float, l1_norm: float, d: int) -> float:
     """Natural logarithm of :func:`theorem2_rich_alpha`."""
-    _check(eps=eps, l1_norm=l1_norm, d=d)
+    require_positive(eps=eps, l1_norm=l1_norm, d=d)
     powers = -(2.0 + eps) / (2.0 * eps) * (math.log(2.0 * (1.0 + eps)) + math.log(l1_norm))
-    return min(powers, -d / (eps * l1_norm))
+    # one division after the other: the product of two small numbers may be 0
+    return min(powers, -d / eps / l1_norm)
 
 
 def theorem2_kernel_alpha(eps: float, l2_norm: float) -> float:
@@ -97,7 +99,7 @@ def theorem2_kernel_alpha(eps: float, l2_norm: float) -> float:
     Woodworth et al. (2020), Theorem 2, as printed; true for every ``eps > 0``, by another proof than the printed
     one, ``implicitbias verify woodworth.theorem-2-kernel``, and loose: :func:`theorem2_kernel_clean_alpha`.
     """
-    _check(eps=eps, l2_norm=l2_norm)
+    require_positive(eps=eps, l2_norm=l2_norm)
     return math.sqrt(2.0 * (1.0 + eps) * (1.0 + 2.0 / eps)) * math.sqrt(l2_norm)
 
 
@@ -126,7 +128,7 @@ def theorem2_rich_clean_log_alpha(eps: float, l1_norm: float, d: int) -> float:
     Not in the papers; ``implicitbias verify new.theorem-2-rich-clean``. It has ``log d`` where the printed one has
     ``d`` over the norm.
     """
-    _check(eps=eps, l1_norm=l1_norm, d=d)
+    require_positive(eps=eps, l1_norm=l1_norm, d=d)
     if d < 2:
         raise ValueError(f"d must be at least 2, got {d}")
     return 0.5 * (math.log(l1_norm) - math.log(d) - (1.0 + math.log(d)) / eps)
@@ -156,7 +158,7 @@ def theorem2_kernel_clean_alpha(eps: float, l2_norm: float) -> float:
     -----
     Not in the papers; ``implicitbias verify new.theorem-2-kernel-clean``.
     """
-    _check(eps=eps, l2_norm=l2_norm)
+    require_positive(eps=eps, l2_norm=l2_norm)
     return math.sqrt(l2_norm) * max(1.0, math.exp(-math.log(540.0 * eps) / 8.0))
 
 
@@ -192,11 +194,10 @@ def theorem2_rich_sharp_log_alpha(eps: float, l1_norm: float, d: int, D: float =
     -----
     Not in the papers; ``implicitbias verify new.theorem-2-rich-worst``.
     """
-    _check(eps=eps, l1_norm=l1_norm, d=d)
+    require_positive(eps=eps, l1_norm=l1_norm, d=d)
     if d < 2:
         raise ValueError(f"d must be at least 2, got {d}")
-    if not 2.0 <= D < math.inf:
-        raise ValueError(f"D must be a finite number >= 2, got {D}")
+    require_depth(D)
     if eps >= math.sqrt(d) - 1.0:  # that of the least Euclidean norm: end points lie below it
         return math.inf
 
@@ -257,11 +258,10 @@ def theorem2_kernel_sharp_alpha(eps: float, l2_norm: float, d: int, D: float = 2
     Not in the papers; ``implicitbias verify new.theorem-2-kernel-worst``. Necessary; that no other data are
     worse is tested, not proved. Sufficient is :func:`theorem2_kernel_clean_alpha`.
     """
-    _check(eps=eps, l2_norm=l2_norm, d=d)
+    require_positive(eps=eps, l2_norm=l2_norm, d=d)
     if d < 2:
         raise ValueError(f"d must be at least 2, got {d}")
-    if not 2.0 <= D < math.inf:
-        raise ValueError(f"D must be a finite number >= 2, got {D}")
+    require_depth(D)
     if eps < _LEAST_EPS:
         raise ValueError(f"eps must be at least {_LEAST_EPS:g}, got {eps}")
 
@@ -315,9 +315,3 @@ def _dual_at_ratio(kappa: float, log_ratio: float, D: float) -> float:
     while excess(low) < 0.0:
         low -= 1.0
     return log_curve(math.exp(float(brentq(excess, low, high, xtol=1e-15))), 1.0)
-
-
-def _check(**values: float) -> None:
-    for name, value in values.items():
-        if not 0.0 < value < math.inf:
-            raise ValueError(f"{name} must be positive and finite, got {value}")

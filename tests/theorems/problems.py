@@ -5,7 +5,6 @@ from collections import Counter
 import numpy as np
 from hypothesis import event
 from hypothesis import strategies as st
-from scipy.optimize import linprog
 
 EXERCISED = Counter()
 """Examples by property: ``(name, True)`` where the hypothesis of the theorem is met."""
@@ -51,14 +50,6 @@ def regressions(draw, samples=3, features=5, decades=6.0):
         beta[1:] = 0
     size = 10.0 ** draw(st.floats(-decades, decades))
     return X, X @ beta * size
-
-
-def least_l1(X, y):
-    """Least l1 norm of a solution, in units of y as tolerances of linear programs are absolute."""
-    unit = float(np.abs(y).max())
-    d = X.shape[1]
-    found = linprog(np.ones(2 * d), A_eq=np.hstack([X, -X]), b_eq=y / unit, bounds=(0, None), method="highs")
-    return unit * found.fun if found.success else None
 
 
 def least_l2(X, y):

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 import implicitbias as ib
+from derivations.theorem2 import least_l1
 from implicitbias.theorems import interpolation_derivative, lemma8_bound, lemma8_log_bound
-from tests.theorems.problems import exercise, exercised, least_l1, least_l2, regressions
+from tests.theorems.problems import exercise, exercised, least_l2, regressions
 
 DEPTHS = st.sampled_from([2.0, 2.3, 3.0, 4.0, 6.5, 20.0])
 

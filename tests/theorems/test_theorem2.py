@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy.special import lambertw
 
 import implicitbias as ib
+from derivations.theorem2 import least_l1
 from implicitbias import theorems
-from tests.theorems.problems import exercise, exercised, least_l1, least_l2, regressions
+from tests.theorems.problems import exercise, exercised, least_l2, regressions
 
 
 def end(X, y, log_alpha, depth=2.0):
